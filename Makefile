@@ -1,0 +1,37 @@
+# Two commands, each doing all its set-up inside this folder: `make demo` and `make test`.
+# One thread for each process: two processes at torch's default threads on two cores are 100 times
+# slower than with one thread each.
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export HF_HUB_OFFLINE := 1
+export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test setup bench constraints
+
+demo: .venv/ready
+	$(BIN)/legatee demo
+
+test: .venv/ready
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pytest -q -n 2
+
+bench: .venv/ready
+	$(BIN)/python benchmarks/demo_verdicts.py
+
+setup: .venv/ready
+
+# Made anew only when what it installs has changed; the package itself is installed as a link.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "legatee needs Python 3.11 or newer; say which: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-cache-dir --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install --quiet --no-cache --python $(BIN)/python -c constraints.txt -e . --group dev
+	touch $@
+
+constraints: .venv/ready
+	$(BIN)/uv pip compile --quiet --no-cache pyproject.toml --group dev --no-header --no-annotate -o constraints.txt

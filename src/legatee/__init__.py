@@ -1,0 +1,70 @@
+"""legatee: partial parameter transfer, with an answer to whether it helps.
+
+The public names are handed on lazily: asking for ``legatee.TransferPlan`` must not import torch.
+
+Example:
+    >>> import legatee
+    >>> legatee.TransferPlan.__module__
+    'legatee.transfer'
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from legatee.advice import Advice, Verdict
+    from legatee.advisor.decide import advise
+    from legatee.advisor.race import Arm
+    from legatee.errors import LegateeError
+    from legatee.surgery.apply import inherit
+    from legatee.surgery.plan import plan
+    from legatee.training.data import load
+    from legatee.training.examples import Examples
+    from legatee.training.loop import Trainer
+    from legatee.training.models import build
+    from legatee.transfer import Receipt, TransferPlan
+
+__all__ = [
+    "Advice",
+    "Arm",
+    "Examples",
+    "LegateeError",
+    "Receipt",
+    "Trainer",
+    "TransferPlan",
+    "Verdict",
+    "advise",
+    "build",
+    "inherit",
+    "load",
+    "plan",
+]
+
+_HOMES = {
+    "Advice": "advice",
+    "Arm": "advisor.race",
+    "Examples": "training.examples",
+    "LegateeError": "errors",
+    "Receipt": "transfer",
+    "Trainer": "training.loop",
+    "TransferPlan": "transfer",
+    "Verdict": "advice",
+    "advise": "advisor.decide",
+    "build": "training.models",
+    "inherit": "surgery.apply",
+    "load": "training.data",
+    "plan": "surgery.plan",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("legatee")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'legatee' has no attribute {name!r}")
+    return getattr(import_module(f"legatee.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,188 @@
+"""What the advisor says: a verdict, the arms it rests on, the reasons, and what was not checked."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from legatee.errors import LegateeError
+from legatee.transfer import TransferPlan
+
+FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+class Verdict(StrEnum):
+    """What to do with the upstream network's parameters."""
+
+    INHERIT = "inherit"
+    SCRATCH = "scratch"
+    UNDECIDED = "undecided"
+
+
+class Interval(BaseModel):
+    """An estimate and the bounds that hold for all arms at once.
+
+    Attributes:
+        estimate: The mean [score, as the metric's].
+        lower: Simultaneous lower bound [score].
+        upper: Simultaneous upper bound [score].
+    """
+
+    model_config = FROZEN
+
+    estimate: float
+    lower: float
+    upper: float
+
+
+class ArmResult(BaseModel):
+    """What was measured of one way to start the downstream network.
+
+    Attributes:
+        name: The arm, such as ``"scratch"``, ``"all"`` or ``"half"``.
+        alpha: Share of each channel group inherited [fraction, 0..1].
+        rule: Selection rule that picked the channels.
+        inherited: Share of the target's elements inherited [fraction, 0..1].
+        score: Mean held-out score over seeds and examples [score].
+        score_error: Standard error of that mean [score].
+        gain: Paired difference to scratch, ``None`` for scratch itself [score].
+        seconds: Wall-clock time of all its trainings [s].
+    """
+
+    model_config = FROZEN
+
+    name: str
+    alpha: float
+    rule: str
+    inherited: float
+    score: float
+    score_error: float
+    gain: Interval | None
+    seconds: float
+
+
+class Reason(BaseModel):
+    """One finding that the verdict rests on.
+
+    Attributes:
+        code: A short stable name, such as ``"lower-bound-above-zero"``.
+        text: The finding in a sentence.
+    """
+
+    model_config = FROZEN
+
+    code: str
+    text: str
+
+
+class Provenance(BaseModel):
+    """Where an advice comes from.
+
+    Attributes:
+        version: Version of legatee.
+        command: What was typed or called.
+        date: When it was finished, ISO 8601.
+        device: Where the networks were trained.
+        source: The upstream network, in words.
+        target: The downstream network, in words.
+        data: The downstream data, in words.
+    """
+
+    model_config = FROZEN
+
+    version: str
+    command: str
+    date: str
+    device: str
+    source: str
+    target: str
+    data: str
+
+
+class Advice(BaseModel):
+    """Whether to inherit, which part, how sure, and at what cost.
+
+    Attributes:
+        verdict: What to do.
+        best: The arm to use when the verdict is ``inherit``, else ``None``.
+        arms: Every arm that was trained, scratch first.
+        reasons: What the verdict rests on.
+        not_checked: What was not looked at, each in a sentence.
+        margin: Gain below which inheriting is not worth the trouble [score].
+        error_rate: Chance that any of the intervals misses its true gain [fraction, 0..1].
+        seeds: Seeds of the paired trainings.
+        n_train: Downstream training examples [count].
+        n_held_out: Held-out examples the arms were compared on [count].
+        plan: The transfer to apply when the verdict is ``inherit``, else ``None``.
+        provenance: Where all this comes from.
+    """
+
+    model_config = FROZEN
+
+    verdict: Verdict
+    best: str | None
+    arms: tuple[ArmResult, ...]
+    reasons: tuple[Reason, ...]
+    not_checked: tuple[str, ...]
+    margin: float
+    error_rate: float
+    seeds: tuple[int, ...]
+    n_train: int
+    n_held_out: int
+    plan: TransferPlan | None
+    provenance: Provenance
+
+    @property
+    def comparisons(self) -> int:
+        """Arms compared with scratch, which the intervals are corrected for [count]."""
+        return len(self.arms) - 1
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of all trainings [s]."""
+        return sum(arm.seconds for arm in self.arms)
+
+    def arm(self, name: str) -> ArmResult:
+        """Return the arm of that name.
+
+        Args:
+            name: Such as ``"scratch"``.
+
+        Returns:
+            Its result.
+
+        Raises:
+            KeyError: If no arm has that name.
+        """
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise KeyError(name)
+
+    def __str__(self) -> str:
+        """Return the verdict and its first reason."""
+        return f"{self.verdict.value}: {self.reasons[0].text}"
+
+    def to_json(self) -> str:
+        """Return the advice as JSON text."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read an advice from JSON text.
+
+        Args:
+            text: What :meth:`to_json` wrote.
+
+        Returns:
+            The same advice.
+
+        Raises:
+            LegateeError: If the text is not an advice; the first bad field is named.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the text"
+            raise LegateeError(f"not an advice: {where}: {first['msg']}") from error

@@ -1,0 +1,1 @@
+"""Will inheriting help on this pair of networks and these data?"""

@@ -1,0 +1,58 @@
+"""The command ``legatee``: parse, call, print. What takes seconds to import waits for its use."""
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from legatee.cli import ask, surgery
+from legatee.errors import LegateeError
+
+app = typer.Typer(
+    name="legatee",
+    help="Start a network with part of another network's parameters, and know whether it helps.",
+    epilog="Start with: `legatee demo`",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+app.command(epilog="Example: `legatee demo --out legatee-demo`")(ask.demo)
+app.command(
+    epilog="Example: `legatee advise torchvision:resnet50@weights.safetensors torchvision:resnet18 "
+    "folder:photos --out advice`"
+)(ask.advise)
+app.command(epilog="Example: `legatee report legatee-demo`")(ask.report)
+app.command(epilog="Example: `legatee plan torchvision:resnet34 torchvision:resnet18`")(
+    surgery.plan
+)
+app.command(
+    epilog="Example: `legatee inherit advice/plan.json torchvision:resnet50@weights.safetensors "
+    "torchvision:resnet18 --out start.safetensors`"
+)(surgery.inherit)
+
+
+def main() -> None:
+    """Run the command line; refusals are one line on stderr and exit code 1."""
+    try:
+        app()
+    except LegateeError as error:
+        sys.exit(f"legatee: {error}")
+    except KeyboardInterrupt:
+        sys.exit("legatee: interrupted; what was finished is kept, the same command goes on")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("legatee"))
+        raise typer.Exit
+
+
+@app.callback()
+def _legatee(
+    show: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,1 @@
+"""What is run to show something: each a declaration and a ``run()``, nothing clever."""

@@ -1,0 +1,123 @@
+"""The target network as a tree of named parts, each with the share that it inherits."""
+
+from dataclasses import dataclass, replace
+
+from legatee.transfer import TensorAccount, TransferPlan, account
+
+OPEN_MODULES = 24  # the picture of a larger network starts with its stages folded
+
+Rows = list[tuple[tuple[str, ...], "Part"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A tensor of the target network, or a module with the parts that it holds.
+
+    Attributes:
+        path: Its full name.
+        name: Its name below the part that holds it.
+        elements: Elements it has [count].
+        inherited: Elements of it that are inherited [count].
+        shape: Its shape, ``None`` for a module.
+        sources: The parts of the source it inherits from.
+        reason: Why it inherits nothing, empty where it does or where its parts differ.
+        parts: What it holds, empty for a tensor.
+        unfolded: Whether the picture starts with its parts shown.
+    """
+
+    path: str
+    name: str
+    elements: int
+    inherited: int
+    shape: tuple[int, ...] | None
+    sources: tuple[str, ...]
+    reason: str
+    parts: tuple["Part", ...] = ()
+    unfolded: bool = False
+
+    @property
+    def filled(self) -> float:
+        """Share of its elements that is inherited [fraction, 0..1]."""
+        return self.inherited / max(self.elements, 1)
+
+    @property
+    def origin(self) -> str:
+        """Where its values come from, or why they come from nowhere."""
+        if not self.sources:
+            return self.reason
+        if self.sources == (self.path,):
+            return "same name"
+        return f"from {', '.join(self.sources[:2])}" + (" …" if len(self.sources) > 2 else "")
+
+
+def picture(plan: TransferPlan) -> tuple[Part, ...]:
+    """Return the target network of a plan, part by part.
+
+    Parts stand where their first tensor stands in the plan. A module that holds a single part is
+    named together with it.
+
+    Args:
+        plan: The transfer to show.
+
+    Returns:
+        The outermost parts.
+    """
+    reasons = {rest.target: rest.reason for rest in plan.untouched}
+    tensors = [_tensor(tensor, reasons.get(tensor.target, "")) for tensor in account(plan)]
+    modules = {tensor.path.rpartition(".")[0] for tensor in tensors}
+    rows = [(tuple(tensor.path.split(".")), tensor) for tensor in tensors]
+    return _grouped(rows, unfold=len(modules) <= OPEN_MODULES)
+
+
+def _tensor(tensor: TensorAccount, reason: str) -> Part:
+    """Return one tensor as a part without parts."""
+    return Part(
+        path=tensor.target,
+        name=tensor.target,
+        elements=tensor.inherited + tensor.untouched,
+        inherited=tensor.inherited,
+        shape=tensor.shape,
+        sources=tuple(dict.fromkeys(tensor.sources)),
+        reason=reason,
+    )
+
+
+def _grouped(rows: Rows, *, unfold: bool) -> tuple[Part, ...]:
+    """Return tensors, given with their paths, as parts grouped by the first step of the path."""
+    groups: dict[str, Rows] = {}
+    for path, tensor in rows:
+        groups.setdefault(path[0], []).append((path[1:], tensor))
+    parts: list[Part] = []
+    for name, inside in groups.items():
+        parts += [replace(tensor, name=name) for path, tensor in inside if not path]
+        deeper = [(path, tensor) for path, tensor in inside if path]
+        held = _grouped(deeper, unfold=unfold)
+        if len(held) == 1:
+            parts.append(replace(held[0], name=f"{name}.{held[0].name}"))
+        elif held:
+            parts.append(_module(name, held, unfold=unfold))
+    return tuple(parts)
+
+
+def _module(name: str, held: tuple[Part, ...], *, unfold: bool) -> Part:
+    """Return the module that holds these parts."""
+    inherited = sum(part.inherited for part in held)
+    sources = [_above(source, part.name) for part in held for source in part.sources]
+    reasons = {part.reason for part in held}
+    return Part(
+        path=held[0].path.removesuffix(held[0].name).rstrip("."),
+        name=name,
+        elements=sum(part.elements for part in held),
+        inherited=inherited,
+        shape=None,
+        sources=tuple(dict.fromkeys(sources)),
+        reason=reasons.pop() if len(reasons) == 1 else "",
+        parts=held,
+        unfolded=unfold and any(part.parts for part in held),
+    )
+
+
+def _above(source: str, name: str) -> str:
+    """Return the module that holds ``source``, as many steps up as ``name`` has."""
+    steps = source.split(".")
+    return ".".join(steps[: max(len(steps) - name.count(".") - 1, 1)])

@@ -1,0 +1,192 @@
+"""How the report says things: scores, gains, durations and the verdict in one sentence."""
+
+from dataclasses import dataclass
+from math import floor, inf, isfinite, log10
+
+import numpy as np
+import xarray as xr
+from markupsafe import Markup
+
+from legatee.advice import Advice, ArmResult, Verdict
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How scores are written: times a factor, to so many decimals.
+
+    Attributes:
+        percent: Whether scores are shares, written as percentages, their differences as points.
+        decimals: Digits after the point [count].
+    """
+
+    percent: bool
+    decimals: int
+
+    @property
+    def factor(self) -> int:
+        """What a score is multiplied by before it is written."""
+        return 100 if self.percent else 1
+
+    def score(self, score: float) -> str:
+        """Return a score, or the error of one, without its unit."""
+        return number(score * self.factor, self.decimals)
+
+    def signed(self, gain: float) -> str:
+        """Return a gain with its sign and without its unit."""
+        size = self.score(abs(gain))
+        if not isfinite(gain) or not float(size):
+            return size
+        return (MINUS if gain < 0 else "+") + size
+
+    def points(self, gain: float) -> str:
+        """Return the size of a gain with its unit, exactly."""
+        size = f"{gain * self.factor:g}".replace("-", MINUS)
+        if not self.percent:
+            return size
+        return f"{size} point" if size == "1" else f"{size} points"
+
+
+def number(value: float, decimals: int) -> str:
+    """Return ``value`` to so many decimals.
+
+    Args:
+        value: The number; what is not finite is said in a word.
+        decimals: Digits after the point [count].
+
+    Returns:
+        The number with a true minus sign and no negative zero.
+
+    Example:
+        >>> number(-0.04, 1), number(12.345, 2), number(float("nan"), 1)
+        ('0.0', '12.35', 'unknown')
+    """
+    if not isfinite(value):
+        return "unknown"
+    return f"{value:z.{decimals}f}".replace("-", MINUS)
+
+
+def scale_of(advice: Advice, runs: xr.Dataset | None) -> Scale:
+    """Return how the scores of one case are written.
+
+    Args:
+        advice: The case's advice.
+        runs: Its runs, where they were kept.
+
+    Returns:
+        Percentages where every score lies in 0..1, otherwise plain numbers; one more decimal for
+        every power of ten that the smallest error lies below 1.
+    """
+    scores = [arm.score for arm in advice.arms]
+    if runs is not None:
+        scores += [*runs["score"].values.ravel(), *runs["held_out_score"].values.ravel()]
+    finite = np.asarray(scores)[np.isfinite(scores)]
+    percent = bool(((finite >= 0) & (finite <= 1)).all())
+    errors = [arm.score_error for arm in advice.arms]
+    smallest = min((e for e in errors if e > 0 and isfinite(e)), default=1.0)
+    digits = -floor(log10(smallest * (100 if percent else 1)))
+    return Scale(percent=percent, decimals=min(max(digits, 1), 6))
+
+
+def leader(advice: Advice) -> ArmResult | None:
+    """Return the arm that the verdict is about: the best, else the one that gained most."""
+    if advice.best is not None:
+        return advice.arm(advice.best)
+    tried = [(arm.gain.estimate, arm) for arm in advice.arms if arm.gain is not None]
+    tried = [(gain if isfinite(gain) else -inf, arm) for gain, arm in tried]
+    return max(tried, key=lambda pair: pair[0])[1] if tried else None
+
+
+def sentence(advice: Advice, scale: Scale) -> Markup:
+    """Return the verdict in one sentence that needs no statistics to be understood.
+
+    Args:
+        advice: What was found.
+        scale: How its scores are written.
+
+    Returns:
+        The sentence, as safe HTML.
+    """
+    arm = leader(advice)
+    if arm is None or arm.gain is None:
+        end = Markup("<b>{}:</b> no way to inherit was tried.")
+        return end.format(VERDICT_WORDS[advice.verdict])
+    name = Markup("<em>{}</em>").format(arm.name)
+    gain, unit = arm.gain, " points" if scale.percent else ""
+    if advice.verdict is Verdict.INHERIT:
+        return Markup(
+            "<b>Inherit:</b> start from {} of the upstream network; it gains {}{} "
+            "(at least {}, at most {}) over training from scratch."
+        ).format(
+            name if arm.name in ("all", "half") else Markup("the part {}").format(name),
+            *(scale.score(gain.estimate), unit, scale.score(gain.lower), scale.score(gain.upper)),
+        )
+    found = Markup("the best way tried, {}, changes the score by {}{} (between {} and {})")
+    found = found.format(
+        name,
+        *(scale.signed(gain.estimate), unit, scale.signed(gain.lower), scale.signed(gain.upper)),
+    )
+    if advice.verdict is Verdict.SCRATCH:
+        worst = min(advice.arms, key=lambda a: a.gain.upper if a.gain else inf)
+        if worst.gain and worst.gain.upper < 0:
+            return Markup(
+                "<b>Train from scratch:</b> starting from <em>{}</em> of the upstream network "
+                "costs {}{} (at least {}, at most {}), and no part is shown to gain."
+            ).format(
+                *(worst.name, scale.score(-worst.gain.estimate), unit),
+                *(scale.score(-worst.gain.upper), scale.score(-worst.gain.lower)),
+            )
+        return Markup("<b>Train from scratch:</b> inheriting does not pay; {}.").format(found)
+    return Markup("<b>Undecided:</b> these runs cannot tell whether inheriting helps; {}.").format(
+        found
+    )
+
+
+VERDICT_WORDS = {
+    Verdict.INHERIT: "Inherit",
+    Verdict.SCRATCH: "Train from scratch",
+    Verdict.UNDECIDED: "Undecided",
+}
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in the two units that matter.
+
+    Args:
+        seconds: How long [s].
+
+    Returns:
+        Such as ``"3 min 12 s"``.
+
+    Example:
+        >>> duration(0.42), duration(192), duration(4000), duration(200_000)
+        ('0.42 s', '3 min 12 s', '1 h 6 min', '55 h 33 min')
+    """
+    if not isfinite(seconds):
+        return "unknown"
+    if seconds < 59.95:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def share(fraction: float) -> str:
+    """Return a share as a whole percentage that says 0 or 100 only where it is meant.
+
+    Args:
+        fraction: The share [fraction, 0..1].
+
+    Returns:
+        Such as ``"37%"``.
+
+    Example:
+        >>> share(0.0), share(0.001), share(0.374), share(0.999), share(1.0)
+        ('0%', '<1%', '37%', '>99%', '100%')
+    """
+    if 0 < fraction < 0.01:
+        return "<1%"
+    return ">99%" if 0.99 < fraction < 1 else f"{fraction:.0%}"

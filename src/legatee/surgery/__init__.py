@@ -1,0 +1,1 @@
+"""Partial transfer between real PyTorch networks: plan it, apply it, account for it."""

@@ -1,0 +1,204 @@
+"""What a network holds: its tensors, and the groups of channels that must be inherited together."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from legatee.errors import UntraceableNetwork
+from legatee.surgery.trace import ChannelMap, trace
+
+IMAGE_SIZES = (32, 224, 64, 28, 16, 8, 299, 384)  # common ones, cheapest plausible first
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorInfo:
+    """One tensor of a network's state, as a plan needs to know it.
+
+    Attributes:
+        name: Its name in the state dict.
+        shape: Its shape [count per axis].
+        dtype: Its element type, such as ``"float32"``.
+        trainable: Whether it is a parameter rather than a buffer.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    trainable: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Group:
+    """Channels that run through the same axes of the same tensors, and so stand or fall together.
+
+    Attributes:
+        size: Channels in the group [count].
+        members: For each (tensor, axis) it runs through, the positions of each channel there
+            [size, positions per channel]; more than one position where channels were flattened
+            or belong to a block, such as an attention head.
+        role: ``"input"`` for what the network is given, ``"class"`` for what only it shows at its
+            output, ``"hidden"`` for all others.
+    """
+
+    size: int
+    members: dict[tuple[str, int], np.ndarray]
+    role: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Catalog:
+    """The tensors of a network and its channel groups.
+
+    Attributes:
+        tensors: Every tensor of the state, ties once, in the network's order.
+        groups: Channel groups; every axis longer than 1 is covered by one or more of them, except
+            the axes that no other tensor shares (kernels, positions).
+    """
+
+    tensors: dict[str, TensorInfo]
+    groups: tuple[Group, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """Names, shapes and types of all tensors, digested: what an architecture is to a plan."""
+        return _digest((t.name, t.shape, t.dtype) for t in self.tensors.values())
+
+    @cached_property
+    def groups_along(self) -> dict[tuple[str, int], tuple[int, ...]]:
+        """The groups that run through an axis, by number, in the order of their first position."""
+        found: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+        for number, group in enumerate(self.groups):
+            for member, positions in group.members.items():
+                found[member].append((int(positions.min()), number))
+        return {axis: tuple(number for _, number in sorted(rows)) for axis, rows in found.items()}
+
+
+def state(network: nn.Module) -> dict[str, Tensor]:
+    """Return the network's parameters and saved buffers by name, tied ones once, not copied.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        The live tensors, in the order of the state dict.
+    """
+    first: dict[int, str] = {}
+    saved: dict[str, Tensor] = network.state_dict(keep_vars=True)
+    for name, value in saved.items():
+        first.setdefault(id(value), name)
+    return {name: saved[name] for name in first.values()}
+
+
+def architecture_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Digest a state as :attr:`Catalog.digest` does, without following any channel.
+
+    Args:
+        tensors: Tensors by name.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
+    return _digest((name, tuple(v.shape), _dtype(v)) for name, v in tensors.items())
+
+
+def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
+    """Catalogue a network by following its channels from the input to the output.
+
+    Args:
+        network: The network; neither its weights nor its mode are changed.
+        example: An input it accepts, of any batch size; guessed from its first layer if absent.
+
+    Returns:
+        Its tensors and channel groups.
+
+    Raises:
+        UntraceableNetwork: If it does not run on the example, or on any that was guessed.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
+        >>> [(g.size, sorted(g.members)) for g in read(net).groups if g.role == "hidden"]
+        [(4, [('0.bias', 0), ('0.weight', 0), ('2.weight', 1)])]
+    """
+    held = state(network)
+    everything = held | dict(network.named_buffers())  # a trace also needs what is not saved
+    failure: UntraceableNetwork | None = None
+    for candidate in [example] if example is not None else _examples(held):
+        try:
+            channels = trace(network, everything, candidate)
+        except UntraceableNetwork as error:
+            failure = failure or error
+        else:
+            return Catalog(tensors=_tensors(network, held), groups=_groups(channels, held))
+    raise failure or UntraceableNetwork("the network has no weights to follow channels through")
+
+
+def _digest(described: Iterable[tuple[str, tuple[int, ...], str]]) -> str:
+    lines = (f"{name} {shape} {dtype}" for name, shape, dtype in described)
+    return sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def read_tensors(network: nn.Module) -> Catalog:
+    """Catalogue a network's tensors alone, for networks whose channels cannot be followed.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        Its tensors, with no channel group.
+    """
+    return Catalog(tensors=_tensors(network, state(network)), groups=())
+
+
+def _tensors(network: nn.Module, held: dict[str, Tensor]) -> dict[str, TensorInfo]:
+    trainable = {id(parameter) for parameter in network.parameters()}
+    return {
+        name: TensorInfo(
+            name=name,
+            shape=tuple(value.shape),
+            dtype=_dtype(value),
+            trainable=id(value) in trainable,
+        )
+        for name, value in held.items()
+    }
+
+
+def _examples(held: dict[str, Tensor]) -> list[Tensor]:
+    """Guess inputs from the first weight: images for a convolution, vectors for a matrix."""
+    for value in held.values():
+        if value.ndim == 4:
+            return [torch.empty(1, value.shape[1], s, s, device="meta") for s in IMAGE_SIZES]
+        if value.ndim == 2:
+            return [torch.empty(1, value.shape[1], device="meta")]
+    return []
+
+
+def _groups(channels: ChannelMap, held: dict[str, Tensor]) -> tuple[Group, ...]:
+    """Gather the channels that run through exactly the same axes, in order of appearance."""
+    through: dict[int, dict[tuple[str, int], list[int]]] = defaultdict(dict)
+    for axis, ids in channels.axes.items():
+        if axis[0] in held:
+            for position, channel in enumerate(ids.tolist()):
+                through[channel].setdefault(axis, []).append(position)
+    together: dict[tuple, list[int]] = defaultdict(list)
+    for channel, places in through.items():
+        widths = tuple((axis, len(positions)) for axis, positions in places.items())
+        together[widths, channel in channels.consumed, channel in channels.produced].append(channel)
+    groups = []
+    for (widths, consumed, produced), members in together.items():
+        axes = [axis for axis, _ in widths]
+        read_on = any(axis > 0 for _, axis in axes)
+        role = "input" if consumed else "class" if produced and not read_on else "hidden"
+        if len(axes) > 1 or role != "hidden":
+            spots = {axis: np.array([through[c][axis] for c in members]) for axis in axes}
+            groups.append(Group(size=len(members), members=spots, role=role))
+    return tuple(groups)

@@ -1,0 +1,140 @@
+"""Follow every channel of a network from its input to its output, without computing anything.
+
+The network runs once on the meta device (shapes, no numbers), and each operation below the modules
+says which channels it makes one: adding two streams equates them channel by channel, a convolution
+equates its weight's input axis with what it reads, concatenation lays channels side by side,
+flattening repeats one over many positions, a product of batched matrices (attention) makes the
+columns of a head one block. What is one at the end must be inherited together.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
+
+from legatee.errors import UntraceableNetwork
+from legatee.surgery.operations import RULES, Call, Equalities, along, pointwise, squeezed
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelMap:
+    """Which positions along which axes are one and the same channel.
+
+    Attributes:
+        axes: For each tensor and axis longer than 1, the channel at each position
+            [size of that axis].
+        consumed: Channels that the network reads from its input.
+        produced: Channels that are the network's output.
+    """
+
+    axes: dict[tuple[str, int], np.ndarray]
+    consumed: frozenset[int]
+    produced: frozenset[int]
+
+
+def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> ChannelMap:
+    """Run ``network`` once on the meta device and tell which channels are one.
+
+    Args:
+        network: The network; neither its weights nor its mode are changed.
+        tensors: Its parameters and buffers by name, ties once.
+        example: An input it accepts; only shape and type are used.
+
+    Returns:
+        The channels of every axis of every tensor.
+
+    Raises:
+        UntraceableNetwork: If the network does not run on that input, or uses an operation whose
+            effect on channels is not known.
+    """
+    mode = _ChannelTrace()
+    shadows = {name: torch.empty_like(value, device="meta") for name, value in tensors.items()}
+    for name, shadow in shadows.items():
+        mode.label_parameter(name, shadow)
+    stand_in = torch.empty_like(example[:1], device="meta")
+    mode.label_input(stand_in)
+    was_training = {module: module.training for module in network.modules()}
+    network.eval()
+    try:
+        with torch.no_grad(), mode:
+            output = torch.func.functional_call(network, shadows, (stand_in,))
+    except UntraceableNetwork:
+        raise
+    except Exception as error:
+        cause = " ".join(str(error).split())[:200]
+        shape = tuple(example.shape)
+        raise UntraceableNetwork(f"the network does not run on shape {shape}: {cause}") from error
+    finally:
+        for module, training in was_training.items():
+            module.training = training
+    return mode.channels(output)
+
+
+class _ChannelTrace(TorchDispatchMode):
+    """Carries fields beside tensors through every operation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.equal = Equalities()
+        self.fields: Any = WeakIdKeyDictionary()
+        self.axes: dict[tuple[str, int], Tensor] = {}
+        self.input_field: Tensor | None = None
+
+    def label_parameter(self, name: str, shadow: Tensor) -> None:
+        """Give every axis of a parameter or buffer identities of its own."""
+        found = []
+        for axis, size in enumerate(shadow.shape):
+            if size > 1:
+                self.axes[name, axis] = self.equal.fresh(size)
+                found.append(along(self.axes[name, axis], axis, shadow.ndim))
+        self.fields[shadow] = found
+
+    def label_input(self, stand_in: Tensor) -> None:
+        """Give the channels of an image, or the features of a vector, identities of their own."""
+        if not stand_in.is_floating_point() or stand_in.ndim < 2:
+            return
+        axis = 1 if stand_in.ndim in (2, 4) else stand_in.ndim - 1
+        if stand_in.shape[axis] > 1:
+            ids = self.equal.fresh(stand_in.shape[axis])
+            self.input_field = along(ids, axis, stand_in.ndim)
+            self.fields[stand_in] = [self.input_field]
+
+    def channels(self, output: Any) -> ChannelMap:
+        """Solve the equalities and name what the input feeds and the output shows."""
+        classes = self.equal.solve()
+        shown = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
+        read = [] if self.input_field is None else [self.input_field]
+        return ChannelMap(
+            axes={key: classes[ids.numpy()] for key, ids in self.axes.items()},
+            consumed=frozenset(int(c) for f in read for c in classes[f.reshape(-1).numpy()]),
+            produced=frozenset(int(c) for f in shown for c in classes[f.reshape(-1).numpy()]),
+        )
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        inputs = [
+            x for x in torch.utils._pytree.tree_leaves((args, kwargs)) if isinstance(x, Tensor)
+        ]
+        if any(self.fields.get(x) for x in inputs):
+            rule = RULES.get(func.overloadpacket)
+            if rule is None and torch.Tag.pointwise in func.tags:
+                rule = pointwise
+            if rule is None:
+                raise UntraceableNetwork(f"operation {func.overloadpacket} is not understood")
+            outs = list(out) if isinstance(out, (tuple, list)) else [out]
+            call = Call(self.equal, self.fields, func, args, inputs, outs)
+            for one, found in zip(outs, rule(call), strict=False):
+                self.fields[one] = [squeezed(f) for f in found]
+        return out
+
+
+def _tensors_in(tree: Any) -> list[Tensor]:
+    """Return the tensors in nested lists, tuples and dicts."""
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]

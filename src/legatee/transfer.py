@@ -1,0 +1,317 @@
+"""What was planned and what was done: a transfer as immutable data, without a single weight."""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from hashlib import sha256
+from math import prod
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+
+from legatee.errors import TransferRefused
+
+FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+def compress(positions: Iterable[int]) -> str:
+    """Write positions along an axis the way Python writes slices.
+
+    Args:
+        positions: Positions along one axis [count from 0], in the order they are taken.
+
+    Returns:
+        Comma-separated runs ``start:stop`` or ``start:stop:step``; ``""`` for none.
+
+    Example:
+        >>> compress([0, 1, 2, 3]), compress([0, 2, 4]), compress([7, 3, 4, 5])
+        ('0:4', '0:5:2', '7:8,3:6')
+    """
+    values = list(positions)
+    if len(values) > 1 and (step := values[1] - values[0]) > 0:
+        whole = range(values[0], values[-1] + 1, step)
+        if len(whole) == len(values) and list(whole) == values:
+            return f"{whole.start}:{whole.stop}" + (f":{step}" if step > 1 else "")
+    starts = [i for i, v in enumerate(values) if i == 0 or v != values[i - 1] + 1]
+    ends = [*starts[1:], len(values)]
+    return ",".join(
+        f"{values[a]}:{values[b - 1] + 1}" for a, b in zip(starts, ends, strict=False) if values
+    )
+
+
+def expand(text: str) -> range | list[int]:
+    """Read positions as :func:`compress` wrote them.
+
+    Args:
+        text: Comma-separated runs.
+
+    Returns:
+        A ``range`` when one run says it all, otherwise the list of positions [count from 0].
+
+    Raises:
+        ValueError: If ``text`` is not of that form.
+
+    Example:
+        >>> expand("0:5:2"), expand("7:8,3:6")
+        (range(0, 5, 2), [7, 3, 4, 5])
+    """
+    runs = [range(*(int(part) for part in run.split(":"))) for run in text.split(",") if run]
+    if any(run.start < 0 or run.step < 1 for run in runs):
+        raise ValueError(f"positions {text!r} are not runs start:stop[:step] counted from 0")
+    return runs[0] if len(runs) == 1 else [position for run in runs for position in run]
+
+
+class Move(BaseModel):
+    """Elements that one tensor of the target takes from one tensor of the source.
+
+    Along each axis, position ``put[axis][i]`` of the target takes position ``take[axis][i]`` of
+    the source; together they make a box of elements. A target tensor may be filled by several
+    moves, whose boxes never overlap.
+
+    Attributes:
+        source: Name of the source tensor.
+        target: Name of the target tensor.
+        source_shape: Its shape [count per axis].
+        target_shape: Its shape [count per axis].
+        take: Positions taken, per axis, as :func:`compress` writes them.
+        put: Positions filled, per axis, likewise.
+    """
+
+    model_config = FROZEN
+
+    source: str
+    target: str
+    source_shape: tuple[int, ...]
+    target_shape: tuple[int, ...]
+    take: tuple[str, ...]
+    put: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Elements of the target tensor [count]."""
+        return prod(self.target_shape)
+
+    @cached_property
+    def inherited(self) -> int:
+        """Elements of the target tensor that this move fills [count]."""
+        return prod(len(expand(text)) for text in self.put)
+
+
+class Untouched(BaseModel):
+    """A tensor of the target that inherits nothing, and why.
+
+    Attributes:
+        target: Name of the target tensor.
+        shape: Its shape [count per axis].
+        reason: Why nothing is inherited, in a few words.
+    """
+
+    model_config = FROZEN
+
+    target: str
+    shape: tuple[int, ...]
+    reason: str
+
+
+class TransferPlan(BaseModel):
+    """Which elements of a target network come from where: data only, made before any copy.
+
+    Two plans are equal when they would do the same; a plan survives a trip through JSON.
+
+    Attributes:
+        source_digest: Names, shapes and types of the source's tensors, digested.
+        target_digest: The same of the target's.
+        alpha: Share of each group of channels that was asked for [fraction, 0..1].
+        rule: Selection rule that picked the channels.
+        seed: Seed of that rule, where it draws.
+        entries: What is inherited and what is not, in the target's order; every tensor of the
+            target is in one move or more, or in one ``Untouched``.
+        warnings: What a careful reader should know before applying it.
+    """
+
+    model_config = FROZEN
+
+    format: Literal[1] = 1
+    source_digest: str
+    target_digest: str
+    alpha: float
+    rule: str
+    seed: int
+    entries: tuple[Move | Untouched, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """What is inherited, in the target's order."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Move))
+
+    @property
+    def untouched(self) -> tuple[Untouched, ...]:
+        """What is not inherited, in the target's order."""
+        return tuple(entry for entry in self.entries if isinstance(entry, Untouched))
+
+    @property
+    def elements(self) -> int:
+        """Elements of the target, parameters and buffers [count]."""
+        return sum(prod(shape) for shape in _shapes(self).values())
+
+    @property
+    def inherited(self) -> float:
+        """Share of the target's elements that would be inherited [fraction, 0..1]."""
+        return sum(m.inherited for m in self.moves) / max(self.elements, 1)
+
+    @property
+    def digest(self) -> str:
+        """A short name for exactly this plan."""
+        return sha256(self.to_json().encode()).hexdigest()[:16]
+
+    def to_json(self) -> str:
+        """Return the plan as JSON text."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a plan from JSON text.
+
+        Args:
+            text: What :meth:`to_json` wrote.
+
+        Returns:
+            The same plan.
+
+        Raises:
+            TransferRefused: If the text is not a transfer plan; the first bad field is named.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the text"
+            raise TransferRefused(f"not a transfer plan: {where}: {first['msg']}") from error
+
+    def __str__(self) -> str:
+        """Return a line per tensor: target <- source, shapes and filled share."""
+        lines = [
+            f"{self.inherited:.1%} of {self.elements:,} elements inherited "
+            f"(alpha {self.alpha:g}, rule {self.rule})"
+        ]
+        rows = [_move_row(move) for move in self.moves]
+        widths = [max((len(row[c]) for row in rows), default=0) for c in range(3)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+            lines.append("  " + "  ".join(cells) + "  " + row[3])
+        if self.untouched:
+            lines.append("untouched:")
+            lines += [f"  {u.target} {u.shape}: {u.reason}" for u in self.untouched]
+        lines += [f"warning: {warning}" for warning in self.warnings]
+        return "\n".join(lines)
+
+
+def _move_row(move: Move) -> tuple[str, str, str, str]:
+    """Return one move as four cells of the printed plan."""
+    same = move.source == move.target
+    return (
+        f"{move.target} {move.target_shape}",
+        f"<- {'same name' if same else move.source} {move.source_shape}",
+        " x ".join(move.take) or "all",
+        f"{move.inherited / move.size:.0%}",
+    )
+
+
+class TensorAccount(BaseModel):
+    """What became of one tensor of the target.
+
+    Attributes:
+        target: Its name.
+        shape: Its shape [count per axis].
+        sources: The source tensors it inherited from, none if untouched.
+        inherited: Elements written [count].
+        untouched: Elements left as they were [count].
+    """
+
+    model_config = FROZEN
+
+    target: str
+    shape: tuple[int, ...]
+    sources: tuple[str, ...]
+    inherited: int
+    untouched: int
+
+
+class Receipt(BaseModel):
+    """What applying a plan did, for every element of the target.
+
+    Attributes:
+        plan_digest: The plan that was applied.
+        tensors: One account for each tensor of the target.
+    """
+
+    model_config = FROZEN
+
+    plan_digest: str
+    tensors: tuple[TensorAccount, ...]
+    _undo: Callable[[], None] | None = PrivateAttr(default=None)
+
+    @property
+    def elements(self) -> int:
+        """Elements of the target [count]."""
+        return sum(account.inherited + account.untouched for account in self.tensors)
+
+    @property
+    def inherited(self) -> float:
+        """Share of the target's elements that was inherited [fraction, 0..1]."""
+        return sum(account.inherited for account in self.tensors) / max(self.elements, 1)
+
+    def to_json(self) -> str:
+        """Return the receipt as JSON text."""
+        return self.model_dump_json(indent=1)
+
+    def undo(self) -> None:
+        """Put the target back as it was before, bit for bit; only where it was applied, and once.
+
+        Raises:
+            TransferRefused: If this receipt was read from a file or already undone.
+        """
+        if self._undo is None:
+            raise TransferRefused("nothing to undo: this receipt was undone, or read from a file")
+        restore, self._undo = self._undo, None
+        restore()
+
+
+def account(plan: TransferPlan) -> tuple[TensorAccount, ...]:
+    """Return what applying ``plan`` leaves of every tensor of the target.
+
+    Args:
+        plan: The plan that is applied.
+
+    Returns:
+        One account for each tensor of the target, in its order.
+
+    Example:
+        >>> move = Move(source="a", target="a", source_shape=(4, 3), target_shape=(2, 3),
+        ...             take=("0:4:2", "0:3"), put=("0:2", "0:3"))
+        >>> plan = TransferPlan(source_digest="s", target_digest="t", alpha=1.0, rule="uniform",
+        ...                     seed=0, entries=(move,))
+        >>> account(plan)[0].inherited
+        6
+    """
+    moves: dict[str, list[Move]] = {}
+    for move in plan.moves:
+        moves.setdefault(move.target, []).append(move)
+    return tuple(
+        TensorAccount(
+            target=name,
+            shape=shape,
+            sources=tuple(move.source for move in moves.get(name, ())),
+            inherited=(inherited := sum(move.inherited for move in moves.get(name, ()))),
+            untouched=prod(shape) - inherited,
+        )
+        for name, shape in _shapes(plan).items()
+    )
+
+
+def _shapes(plan: TransferPlan) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every tensor of the target, in its order."""
+    return {
+        entry.target: entry.target_shape if isinstance(entry, Move) else entry.shape
+        for entry in plan.entries
+    }

@@ -1,0 +1,94 @@
+"""The house rules, as a test: who may import whom, who may import torch, who may touch disk."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[2] / "src" / "legatee"
+GROUND = {"errors", "disk", "setting", "grid", "results", "transfer", "advice"}
+MIDDLE = {"theory", "simulator", "surgery", "training"}
+ALLOWED = {  # wing or ground room -> what it may import, beside itself
+    "errors": set(),
+    "disk": {"errors"},
+    "setting": {"errors"},
+    "grid": {"errors", "setting"},
+    "results": {"errors", "disk"},
+    "transfer": {"errors"},
+    "advice": {"errors", "transfer"},
+    "surgery": {"errors", "disk", "transfer"},
+    "theory": {"errors", "setting"},
+    "simulator": {"errors", "setting"},
+    "training": {"errors"},
+    "report": {"errors", "disk", "results", "transfer", "advice"},
+    "advisor": GROUND | {"theory", "surgery", "training"},
+    "experiments": GROUND | MIDDLE | {"advisor"},
+    "cli": GROUND | MIDDLE | {"advisor", "experiments", "report"},
+    "__main__": {"cli"},
+}
+MAY_IMPORT_TORCH = {"simulator", "surgery", "training", "advisor", "experiments"}
+MAY_TOUCH_DISK = {
+    "disk",
+    "surgery/checkpoint",
+    "training/data",
+    "results",
+    "report/page",
+    "advisor/decide",  # the folder that advise(out=...) is asked to keep
+    "cli/ask",
+    "cli/surgery",
+}
+DISK_CALLS = {
+    "open",
+    "read_text",
+    "write_text",
+    "read_bytes",
+    "write_bytes",
+    "savez",
+    "save",
+    "save_file",
+    "to_zarr",
+    "to_netcdf",
+}
+
+ROOMS = sorted(p.relative_to(SRC).with_suffix("").as_posix() for p in SRC.rglob("*.py"))
+ROOMS = [room for room in ROOMS if room != "__init__"]
+
+
+def imported(room: str) -> set[str]:
+    """Return every module that ``room`` names in an import, as dotted absolute paths."""
+    found = set()
+    for node in ast.walk(ast.parse((SRC / f"{room}.py").read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{room}.py line {node.lineno}: write imports from the root"
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_run_downhill(room: str):
+    wing = room.split("/")[0]
+    theirs = {m.split(".")[1] for m in imported(room) if m.startswith("legatee.")}
+    assert theirs - {wing} <= ALLOWED[wing]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_torch_stays_in_its_rooms(room: str):
+    uses_torch = any(m.split(".")[0] == "torch" for m in imported(room))
+    assert not uses_torch or {room, room.split("/")[0]} & MAY_IMPORT_TORCH
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_disk_is_touched_only_at_the_doors(room: str):
+    tree = ast.parse((SRC / f"{room}.py").read_text())
+    called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    used = {getattr(f, "attr", getattr(f, "id", None)) for f in called} & DISK_CALLS
+    assert not used or room in MAY_TOUCH_DISK, used
+
+
+def test_no_circle_anywhere():
+    names = {"legatee." + room.replace("/", ".").removesuffix(".__init__"): room for room in ROOMS}
+    graph = {room: {names[m] for m in imported(room) if m in names} - {room} for room in ROOMS}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
