@@ -164,7 +164,7 @@ REAL: dict[str, Callable[[], nn.Module]] = {
     "resnet8": lambda: small_resnet(16),
 }
 
-# --- awkward networks: each takes a width and sees images (3, 8, 8) --------------------------------
+# --- awkward networks: each takes a width and sees images (3, 8, 8) ------------------------------
 
 
 class Net(nn.Module):
@@ -204,18 +204,6 @@ class Twice(Net):
 
     def body(self, x: Tensor) -> Tensor:
         return self.again(self.again(x).relu()).relu()
-
-
-class Registered(Net):
-    """One module under two names."""
-
-    def __init__(self, width: int):
-        super().__init__(width)
-        self.norm = nn.BatchNorm2d(width)
-        self.alias = self.norm
-
-    def body(self, x: Tensor) -> Tensor:
-        return self.alias(self.norm(x).relu()).relu()
 
 
 class Concat(Net):
@@ -326,16 +314,15 @@ class Counters(Net):
 
 
 class Transposed(Net):
-    """Output channels on axis 1, and a slope per channel."""
+    """Output channels on axis 1."""
 
     def __init__(self, width: int):
         super().__init__(width)
         self.up = nn.ConvTranspose2d(width, width // 2, 2, stride=2)
-        self.slope = nn.PReLU(width // 2)
         self.back = nn.Conv2d(width // 2, width, 1)
 
     def body(self, x: Tensor) -> Tensor:
-        return self.back(self.slope(self.up(x))).relu()
+        return self.back(self.up(x).relu()).relu()
 
 
 class Gated(Net):
@@ -393,7 +380,6 @@ ZOO: dict[str, Callable[[int], nn.Module]] = {
     for kind in (
         Tied,
         Twice,
-        Registered,
         Concat,
         Flat,
         Grouped,

@@ -51,6 +51,25 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
+def writable_folder(path: str | os.PathLike[str]) -> Path:
+    """Return a folder that can be written to, made if missing; refused before any work is done.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        The same.
+
+    Raises:
+        UnusableOutput: If it is no folder, or cannot be made or written.
+    """
+    folder = Path(path)
+    with replacing(folder / ".writable") as probe:
+        probe.touch()
+    (folder / ".writable").unlink()
+    return folder
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write ``text`` to ``path`` in UTF-8, all or nothing.
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 from math import prod
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
 
 from legatee.errors import TransferRefused
 
@@ -54,9 +54,10 @@ def expand(text: str) -> range | list[int]:
         >>> expand("0:5:2"), expand("7:8,3:6")
         (range(0, 5, 2), [7, 3, 4, 5])
     """
-    runs = [range(*(int(part) for part in run.split(":"))) for run in text.split(",") if run]
-    if any(run.start < 0 or run.step < 1 for run in runs):
+    parts = [[int(part) for part in run.split(":")] for run in text.split(",") if run]
+    if any(len(part) not in (2, 3) or min(part) < 0 or 0 in part[2:] for part in parts):
         raise ValueError(f"positions {text!r} are not runs start:stop[:step] counted from 0")
+    runs = [range(*part) for part in parts]
     return runs[0] if len(runs) == 1 else [position for run in runs for position in run]
 
 
@@ -73,7 +74,10 @@ class Move(BaseModel):
         source_shape: Its shape [count per axis].
         target_shape: Its shape [count per axis].
         take: Positions taken, per axis, as :func:`compress` writes them.
-        put: Positions filled, per axis, likewise.
+        put: Positions filled, per axis, likewise; none twice.
+
+    Raises:
+        ValueError: If the positions do not fit the shapes or one another.
     """
 
     model_config = FROZEN
@@ -84,6 +88,19 @@ class Move(BaseModel):
     target_shape: tuple[int, ...]
     take: tuple[str, ...]
     put: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        axes = (self.take, self.put, self.source_shape, self.target_shape)
+        if len({len(axis) for axis in axes}) > 1:
+            raise ValueError(f"the move to {self.target!r} has axes of different number")
+        for take, put, long, wide in zip(*axes, strict=True):
+            taken, filled = expand(take), expand(put)
+            if len(taken) != len(filled) or len(set(filled)) < len(filled):
+                raise ValueError(f"the move to {self.target!r} does not take one for each it fills")
+            if max(taken, default=-1) >= long or max(filled, default=-1) >= wide:
+                raise ValueError(f"the move to {self.target!r} leaves the tensors' shapes")
+        return self
 
     @property
     def size(self) -> int:

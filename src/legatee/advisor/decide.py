@@ -2,9 +2,8 @@
 
 import datetime as dt
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import nn
 from legatee.advice import Advice, ArmResult, Interval, Provenance, Reason, Verdict
 from legatee.advisor.compare import gain_interval, mean_error
 from legatee.advisor.race import ARMS, SCRATCH, Arm, Fit, Metric, Race, name_of, run
-from legatee.disk import write_text
+from legatee.disk import writable_folder, write_text
 from legatee.errors import LegateeError, UnusableData
 from legatee.training.examples import Examples, as_examples, split
 from legatee.training.loop import Trainer, correct, pick_device
@@ -41,7 +40,7 @@ def advise(  # noqa: PLR0913 - a front door
     workers: int = 1,
     out: str | os.PathLike[str] | None = None,
     source_classes: Sequence[str] | None = None,
-    provenance: Provenance | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> Advice:
     """Find out whether a network does better if it inherits part of another, and which part.
 
@@ -67,7 +66,8 @@ def advise(  # noqa: PLR0913 - a front door
         out: Folder for finished trainings and the advice; the same call goes on from there.
         source_classes: Classes of the upstream network in its order; its head is inherited only
             if they are those of ``train``.
-        provenance: Where this comes from in the caller's words; told from the arguments if absent.
+        about: What the caller can say better than the arguments do, by field of
+            :class:`legatee.advice.Provenance`, such as ``{"data": "..."}``.
 
     Returns:
         Verdict, arms, reasons, and what was not checked.
@@ -98,9 +98,9 @@ def advise(  # noqa: PLR0913 - a front door
     _check(race, margin, error_rate)
     if workers < 1:
         raise LegateeError(f"workers is {workers}; expected at least one")
+    where = _told(race, about or {})
     plans = race.plans()
-    where = provenance or _told(race, device)
-    folder = Path(out) if out is not None else None
+    folder = writable_folder(out) if out is not None else None
     runs = run(race, plans, folder and folder / "runs.zarr", where.model_dump(), workers=workers)
     advice = _advice(race, plans, runs, where, margin=margin, error_rate=error_rate)
     if folder is not None:
@@ -244,14 +244,18 @@ def _not_checked(race: Race) -> tuple[str, ...]:
     return tuple(open_questions)
 
 
-def _told(race: Race, device: str | None) -> Provenance:
-    """Tell where an advice comes from as far as the arguments say it."""
-    return Provenance(
-        version=version("legatee"),
-        command="legatee.advise(...)",
-        date=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        device=str(pick_device(device)) if isinstance(race.fit, Trainer) else name_of(race.fit),
-        source=describe(race.source),
-        target=describe(race.start(race.seeds[0])),
-        data=race.train.name,
-    )
+def _told(race: Race, about: Mapping[str, str]) -> Provenance:
+    """Tell where an advice comes from: what the arguments say, and what the caller knows better."""
+    device = f"chosen by {name_of(race.fit)}"
+    if isinstance(race.fit, Trainer):
+        device = str(pick_device(race.fit.device))
+    facts = {
+        "version": version("legatee"),
+        "command": "legatee.advise(...)",
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "device": device,
+        "source": describe(race.source),
+        "target": describe(race.start(race.seeds[0])),
+        "data": race.train.name,
+    }
+    return Provenance.model_validate({**facts, **about})

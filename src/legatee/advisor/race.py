@@ -212,7 +212,12 @@ def _train(race: Race, plans: Mapping[str, TransferPlan], unit: Unit) -> dict[st
         network = race.fit.run(network, race.train, seed, on_epoch=note)
     else:
         network = race.fit(network, race.train, seed)
-    score = race.metric(network, race.held_out)
+    score = torch.as_tensor(race.metric(network, race.held_out))
+    if tuple(score.shape) != (race.held_out.n,):
+        raise LegateeError(
+            f"the metric returned scores of shape {tuple(score.shape)}; expected one for each "
+            f"held-out example, ({race.held_out.n},)"
+        )
     return {
         "score": score.detach().float().cpu().numpy(),
         "train_loss": losses,

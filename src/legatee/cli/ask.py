@@ -34,11 +34,8 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Real digits, a related upstream network and a harmful one: a few minutes, one page."""
-    import torch
-
     from legatee.experiments.demo import run
 
-    torch.set_num_threads(1)  # these networks are too small to share between threads
     found = run(out, seed=seed, workers=workers, command=typed_command())
     page = _write_report(out)
     if as_json:
@@ -103,6 +100,7 @@ def advise(  # noqa: PLR0913 - one parameter for each option
         error_rate=error_rate,
         workers=workers,
         out=out,
+        about={"command": typed_command()},
     )
     page = _write_report(out)
     if as_json:

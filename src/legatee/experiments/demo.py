@@ -5,18 +5,18 @@ learn the digits 5 to 9 from few. The related upstream network saw true labels; 
 permuted pixels and random labels, so that all it could do was memorise.
 """
 
-import datetime as dt
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from torch import nn
 
-from legatee.advice import Advice, Provenance
+from legatee.advice import Advice
 from legatee.advisor.decide import advise
+from legatee.disk import writable_folder
 from legatee.surgery.apply import inherit
 from legatee.surgery.checkpoint import load_weights, read_metadata, write_weights
 from legatee.training.data import load
@@ -95,10 +95,10 @@ def run(
     Raises:
         UnusableOutput: If ``out`` holds something else, or cannot be written.
     """
+    folder = writable_folder(out)
+    torch.set_num_threads(1)  # these networks are too small to share between threads
     command = command or f"legatee.experiments.demo.run(..., seed={seed})"
-    return {
-        case.title: _run(case, Path(out) / case.title, seed, workers, command) for case in CASES
-    }
+    return {case.title: _run(case, folder / case.title, seed, workers, command) for case in CASES}
 
 
 def _run(case: DemoCase, out: Path, seed: int, workers: int, command: str) -> Advice:
@@ -114,16 +114,12 @@ def _run(case: DemoCase, out: Path, seed: int, workers: int, command: str) -> Ad
         seeds=range(seed * SEEDS, (seed + 1) * SEEDS),
         workers=workers,
         out=out,
-        provenance=Provenance(
-            version=version("legatee"),
-            command=command,
-            date=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            device="cpu",
-            source=f"{describe(source)}, trained on {case.words}",
-            target=describe(make_target()),
-            data="200 images of the digits 5 to 9 to train on, 350 others held out; 16 x 16 "
+        about={
+            "command": command,
+            "source": f"{describe(source)}, trained on {case.words}",
+            "data": "200 images of the digits 5 to 9 to train on, 350 others held out; 16 x 16 "
             "pixels, the digit at a random place among scraps of others, noise 0.3",
-        ),
+        },
     )
     if advice.plan is not None:
         target = build(DOWNSTREAM, classes=CLASSES, shape=SHAPE, seed=seed)

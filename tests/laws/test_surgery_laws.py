@@ -1,0 +1,587 @@
+"""What holds for every pair of networks, whatever they are."""
+
+import copy
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torchvision import models
+
+import legatee
+from surgery_zoo import (
+    REAL,
+    ZOO,
+    Untraceable,
+    bottleneck,
+    cnn,
+    cured,
+    densenet,
+    differing,
+    evenly,
+    outputs,
+    poisoned,
+    positions,
+    same_bits,
+    saved,
+    scrambled,
+    silence,
+    small_resnet,
+    snapshot,
+    spread,
+    vgg11,
+)
+
+LIGHT: dict[str, Callable[[], nn.Module]] = {
+    "cnn": lambda: cnn("12-20"),
+    "resnet8": lambda: small_resnet(12),
+    "densenet": lambda: densenet(6, 12),
+    "bottleneck": lambda: bottleneck(8, groups=4),
+    "mobilenet": lambda: models.mobilenet_v3_small(width_mult=0.25, num_classes=4),
+    **{name: lambda make=make: make(8) for name, make in ZOO.items()},
+}
+
+PAIRS: dict[str, tuple[Callable[[], nn.Module], Callable[[], nn.Module]]] = {
+    "cnn, narrower": (lambda: cnn("13-20"), lambda: cnn("6-20")),
+    "cnn, wider": (lambda: cnn("6-9"), lambda: cnn("8-20")),
+    "resnet, deeper": (lambda: small_resnet(8), lambda: small_resnet(8, depth=14)),
+    "resnet, shallower, other classes": (
+        lambda: small_resnet(9, depth=14),
+        lambda: small_resnet(6, classes=3),
+    ),
+    "densenet, narrower": (lambda: densenet(6, 12), lambda: densenet(4, 6)),
+    "squeeze, narrower": (lambda: ZOO["squeeze"](12), lambda: ZOO["squeeze"](8)),
+    "tied, narrower": (lambda: ZOO["tied"](12), lambda: ZOO["tied"](8)),
+    "gated, narrower": (lambda: ZOO["gated"](12), lambda: ZOO["gated"](8)),
+}
+
+
+@cache
+def ready(name: str) -> tuple[nn.Module, legatee.TransferPlan]:
+    """A light network with values of its own, and the whole plan into another of its kind."""
+    source = scrambled(LIGHT[name](), 1)
+    return source, legatee.plan(source, source)
+
+
+# --- the identity -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_all_of_a_real_network_into_its_own_architecture_is_the_identity(name):
+    source = scrambled(REAL[name](), 1)
+    target = scrambled(copy.deepcopy(source), 2)
+    legatee.inherit(legatee.plan(source, target), source, target)
+    assert differing(dict(saved(source)), dict(saved(target))) == []
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_all_of_a_light_network_into_its_own_architecture_is_the_identity(name):
+    source, plan = ready(name)
+    target = scrambled(copy.deepcopy(source), 2)
+    legatee.inherit(plan, source, target)
+    assert differing(dict(saved(source)), dict(saved(target))) == []
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_all_of_a_network_is_the_share_one(name):
+    source, plan = ready(name)
+    assert plan.inherited == 1.0
+    assert plan.elements == sum(tensor.numel() for tensor in saved(source).values())
+
+
+@pytest.mark.parametrize("rule", ["uniform", "first", "random"])
+def test_every_rule_gives_the_identity_when_all_is_asked_for(rule):
+    source = scrambled(small_resnet(6), 1)
+    target = scrambled(small_resnet(6), 2)
+    legatee.inherit(legatee.plan(source, target, rule=rule), source, target)
+    assert same_bits(snapshot(source), snapshot(target))
+
+
+@pytest.mark.parametrize("name", ["resnet8", "concat", "nonpersistent"])
+def test_a_network_that_inherits_from_itself_stays_what_it_is(name):
+    network, plan = ready(name)
+    before = snapshot(network)
+    legatee.inherit(plan, network, network)
+    assert same_bits(before, snapshot(network))
+
+
+def test_a_network_whose_channels_cannot_be_followed_is_copied_whole():
+    source, target = (scrambled(Untraceable(5), seed) for seed in (1, 2))
+    legatee.inherit(legatee.plan(source, target), source, target)
+    assert same_bits(snapshot(source), snapshot(target))
+
+
+# --- nothing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(set(LIGHT) - {"normed", "broadcast"}))
+def test_nothing_of_a_network_changes_nothing(name):
+    source, _ = ready(name)
+    target = scrambled(copy.deepcopy(source), 2)
+    before = snapshot(target)
+    legatee.inherit(legatee.plan(source, target, alpha=0), source, target)
+    assert differing(before, snapshot(target)) == []
+
+
+# --- partial ------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=12)
+@given(alpha=st.floats(0.1, 1), rule=st.sampled_from(["uniform", "first", "random"]))
+def test_a_share_is_that_share_of_every_group_of_channels(alpha, rule):
+    source, target = mlp(6, 9), mlp(7, 11)
+    plan = legatee.plan(source, target, alpha=alpha, rule=rule, seed=3)
+    half_up = [min(int(alpha * k + 0.5), n) for n, k in ((6, 7), (9, 11))]
+    one, two = half_up
+    expected = {
+        "0.weight": 5 * one,
+        "0.bias": one,
+        "2.weight": one * two,
+        "2.bias": two,
+        "4.weight": 0,
+        "4.bias": 0,
+    }
+    poisoned(target)
+    legatee.inherit(plan, source, target)
+    assert {name: cured(tensor) for name, tensor in saved(target).items()} == expected
+
+
+def mlp(one: int, two: int) -> nn.Module:
+    layers = [nn.Linear(5, one), nn.ReLU(), nn.Linear(one, two), nn.ReLU(), nn.Linear(two, 3)]
+    return nn.Sequential(*layers)
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet8", "densenet", "mobilenet", "concat", "squeeze"])
+def test_a_larger_share_inherits_more(name):
+    source, _ = ready(name)
+    shares = [legatee.plan(source, source, alpha=a).inherited for a in (0, 0.25, 0.5, 0.75, 1)]
+    assert shares == sorted(set(shares))
+
+
+# --- the account --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0])
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_receipt_counts_just_the_elements_that_were_written(pair, alpha):
+    source, target = (make() for make in PAIRS[pair])
+    scrambled(source, 1)
+    plan = legatee.plan(source, target, alpha=alpha)
+    poisoned(target)
+    receipt = legatee.inherit(plan, source, target)
+    written = {name: cured(tensor) for name, tensor in saved(target).items()}
+    assert {account.target: account.inherited for account in receipt.tensors} == written
+    assert receipt.inherited == pytest.approx(sum(written.values()) / receipt.elements)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_inherited_and_untouched_are_all_elements(pair):
+    source, target = (make() for make in PAIRS[pair])
+    receipt = legatee.inherit(legatee.plan(source, target, alpha=0.6), source, target)
+    counted = {a.target: (a.shape, a.inherited + a.untouched) for a in receipt.tensors}
+    assert counted == {
+        name: (tuple(tensor.shape), tensor.numel()) for name, tensor in saved(target).items()
+    }
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_what_is_not_inherited_keeps_its_own_value(pair):
+    source, target = (make() for make in PAIRS[pair])
+    scrambled(source, 1)
+    scrambled(target, 2)
+    plan = legatee.plan(source, target, alpha=0.6)
+    before = snapshot(target)
+    mask = poisoned(copy.deepcopy(target))
+    legatee.inherit(plan, source, target)
+    legatee.inherit(plan, source, mask)
+    for name, tensor in saved(mask).items():
+        left = tensor.isnan() if tensor.is_floating_point() else tensor == -7
+        assert torch.equal(saved(target)[name][left], before[name][left]), name
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_written_element_is_the_source_element_that_the_plan_names(pair):
+    source, target = (make() for make in PAIRS[pair])
+    scrambled(source, 1)
+    plan = legatee.plan(source, target, alpha=0.6)
+    legatee.inherit(plan, source, target)
+    given_, taken = saved(source), saved(target)
+    for move in plan.moves:
+        take, put = (np.ix_(*map(positions, side)) for side in (move.take, move.put))
+        theirs, ours = taken[move.target].detach().numpy(), given_[move.source].detach().numpy()
+        assert np.array_equal(theirs[put], ours[take]), move.target
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_the_source_is_only_read(pair):
+    source, target = (make() for make in PAIRS[pair])
+    before = snapshot(scrambled(source, 1))
+    legatee.inherit(legatee.plan(source, target), source, target)
+    assert differing(before, snapshot(source)) == []
+
+
+# --- modes and generators -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("name", LIGHT)
+def test_planning_changes_neither_weights_nor_statistics_nor_modes(name, training):
+    network = scrambled(LIGHT[name](), 1).train(training)
+    for child in list(network.children())[::2]:
+        child.train(not training)
+    before = snapshot(network), [module.training for module in network.modules()]
+    legatee.plan(network, network)
+    assert differing(before[0], snapshot(network)) == []
+    assert before[1] == [module.training for module in network.modules()]
+
+
+def test_inheriting_changes_no_mode():
+    source, target = small_resnet(6).eval(), small_resnet(4).train()
+    target.norm.eval()
+    before = [module.training for module in (*source.modules(), *target.modules())]
+    legatee.inherit(legatee.plan(source, target), source, target)
+    assert before == [module.training for module in (*source.modules(), *target.modules())]
+
+
+@pytest.mark.parametrize("rule", ["uniform", "random"])
+def test_the_global_generator_is_left_as_it_was(rule):
+    source, target = (models.mobilenet_v3_small(width_mult=w, num_classes=4) for w in (0.5, 0.25))
+    before = torch.get_rng_state()
+    legatee.inherit(legatee.plan(source, target, rule=rule), source, target)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+# --- undo -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_undo_puts_back_every_bit(pair):
+    source, target = (make() for make in PAIRS[pair])
+    scrambled(target, 2)
+    before = snapshot(target)
+    receipt = legatee.inherit(legatee.plan(source, target), source, target)
+    assert differing(before, snapshot(target))
+    receipt.undo()
+    assert differing(before, snapshot(target)) == []
+
+
+def test_undo_puts_back_even_nan():
+    source, target = small_resnet(4), poisoned(small_resnet(4))
+    before = snapshot(target)
+    legatee.inherit(legatee.plan(source, target), source, target).undo()
+    assert differing(before, snapshot(target)) == []
+
+
+def test_undo_keeps_what_was_trained_meanwhile_where_nothing_was_inherited():
+    source, target = small_resnet(6), small_resnet(4)
+    receipt = legatee.inherit(legatee.plan(source, target), source, target)
+    with torch.no_grad():
+        target.head.weight.fill_(2.5)
+    receipt.undo()
+    assert bool((target.head.weight == 2.5).all())
+
+
+# --- all or nothing -------------------------------------------------------------------------------
+
+
+class Broken(Exception):
+    pass
+
+
+class Interrupt(TorchDispatchMode):
+    """Raise just before the write number ``at`` into memory of the target."""
+
+    def __init__(self, target: nn.Module, at: int, error: BaseException):
+        super().__init__()
+        self.owned = {t.untyped_storage().data_ptr() for t in saved(target).values()}
+        self.at, self.error, self.writes = at, error, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        for given_, declared in zip(args, func._schema.arguments, strict=False):
+            written = declared.alias_info is not None and declared.alias_info.is_write
+            if written and isinstance(given_, torch.Tensor) and self.mine(given_):
+                self.writes += 1
+                if self.writes == self.at:
+                    raise self.error
+        return func(*args, **(kwargs or {}))
+
+    def mine(self, tensor: torch.Tensor) -> bool:
+        return tensor.untyped_storage().data_ptr() in self.owned
+
+
+@pytest.mark.parametrize("error", [Broken(), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
+@pytest.mark.parametrize("part", [0.0, 0.5, 1.0], ids=["first", "middle", "last"])
+def test_a_write_that_fails_leaves_the_target_as_it_was(part, error):
+    source, target = scrambled(small_resnet(6), 1), scrambled(small_resnet(4), 2)
+    plan = legatee.plan(source, target)
+    before = snapshot(target)
+    with Interrupt(target, -1, error) as counter:
+        legatee.inherit(plan, source, target).undo()
+    assert counter.writes >= 20  # or this test would interrupt nothing
+    once = counter.writes // 2
+    with (
+        pytest.raises((Broken, KeyboardInterrupt, legatee.LegateeError)),
+        Interrupt(target, 1 + round(part * (once - 1)), error),
+    ):
+        legatee.inherit(plan, source, target)
+    assert differing(before, snapshot(target)) == []
+
+
+def test_a_copy_that_fails_halfway_leaves_the_target_as_it_was(monkeypatch):
+    source, target = scrambled(cnn("8-12"), 1), scrambled(cnn("6-8"), 2)
+    plan = legatee.plan(source, target)
+    before = snapshot(target)
+    calls, real = [], torch.Tensor.copy_
+
+    def copy_(self, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == 7:
+            raise Broken
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.Tensor, "copy_", copy_)
+    with pytest.raises((Broken, legatee.LegateeError)):
+        legatee.inherit(plan, source, target)
+    monkeypatch.undo()
+    assert differing(before, snapshot(target)) == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("where", ["head.bias", "blocks.2.norm2.running_var", "conv.weight"])
+def test_a_source_that_is_not_finite_leaves_the_target_as_it_was(where, value):
+    source, target = scrambled(small_resnet(4), 1), scrambled(small_resnet(4), 2)
+    plan = legatee.plan(source, target)
+    with torch.no_grad():
+        saved(source)[where].view(-1)[-1] = value
+    before = snapshot(target)
+    with pytest.raises(legatee.LegateeError, match=where.replace(".", r"\.")):
+        legatee.inherit(plan, source, target)
+    assert differing(before, snapshot(target)) == []
+
+
+# --- silenced channels: what the kept channels compute is what they computed ---------------------
+
+
+def agree(wide: nn.Module, narrow: nn.Module, shape: tuple[int, ...]) -> None:
+    """Hold two networks to the same outputs, which are not trivial."""
+    expected, given_ = outputs(wide.double(), shape), outputs(narrow.double(), shape)
+    spans = float(expected.std(0).mean())
+    assert spans > 1e-6 * float(expected.abs().mean()), "the input must matter"
+    assert torch.allclose(given_, expected, rtol=0, atol=1e-4 * spans)
+
+
+def transplant(wide: nn.Module, narrow: nn.Module, head: str, last: list[int]) -> None:
+    """Copy the head's matching columns by hand."""
+    given_, taken = wide.get_submodule(head), narrow.get_submodule(head)
+    with torch.no_grad():
+        taken.weight.copy_(given_.weight[:, last])
+        taken.bias.copy_(given_.bias)
+
+
+WIDER = {
+    "resnet 32 to 16": (lambda: small_resnet(32), lambda: small_resnet(16), "head", 16),
+    "resnet 14 to 9": (lambda: small_resnet(14), lambda: small_resnet(9), "head", 16),
+    "cnn 24-48 to 16-32": (lambda: cnn("24-48"), lambda: cnn("16-32"), "head", 16),
+    "cnn 13-7-20 to 5-7-11": (lambda: cnn("13-7-20"), lambda: cnn("5-7-11"), "head", 16),
+    "bottleneck 48 to 32": (lambda: bottleneck(48), lambda: bottleneck(32), "fc", 32),
+    "vgg11_bn to narrower": (
+        lambda: vgg11((32, 48, 64, 64), 40),
+        lambda: vgg11((16, 24, 40, 32), 24),
+        "classifier.3",
+        32,
+    ),
+    "mobilenet_v3_small 1 to 0.75": (
+        lambda: models.mobilenet_v3_small(num_classes=4),
+        lambda: models.mobilenet_v3_small(width_mult=0.75, num_classes=4),
+        "classifier.3",
+        64,
+    ),
+    "mobilenet_v3_small 1.25 to 0.75": (
+        lambda: models.mobilenet_v3_small(width_mult=1.25, num_classes=4),
+        lambda: models.mobilenet_v3_small(width_mult=0.75, num_classes=4),
+        "classifier.3",
+        64,
+    ),
+}
+
+
+@pytest.mark.parametrize("pair", WIDER)
+def test_a_narrow_network_computes_what_the_evenly_kept_channels_computed(pair):
+    make_wide, make_narrow, head, side = WIDER[pair]
+    wide, narrow = scrambled(make_wide(), 1), poisoned(make_narrow())
+    silence(wide, evenly(wide, narrow, head))
+    legatee.inherit(legatee.plan(wide, narrow), wide, narrow)
+    columns = [m.get_submodule(head).weight.shape[1] for m in (wide, narrow)]
+    transplant(wide, narrow, head, spread(*columns))
+    agree(wide, narrow, (3, side, side))
+
+
+def test_a_resnext_with_fewer_groups_computes_what_its_whole_groups_computed():
+    wide, narrow = scrambled(bottleneck(4, groups=12), 1), poisoned(bottleneck(4, groups=8))
+    kept = evenly(wide, narrow, "fc")
+    for stage in range(1, 5):
+        size = 4 * 2 ** (stage - 1)  # channels of a group
+        whole = [size * group + i for group in spread(12, 8) for i in range(size)]
+        for layer in ("conv1", "bn1", "conv2", "bn2"):
+            kept[f"layer{stage}.0.{layer}"] = whole
+    silence(wide, kept)
+    legatee.inherit(legatee.plan(wide, narrow), wide, narrow)
+    transplant(wide, narrow, "fc", list(range(2048)))
+    agree(wide, narrow, (3, 32, 32))
+
+
+def test_a_narrow_densenet_computes_what_the_kept_channels_of_each_piece_computed():
+    wide, narrow = scrambled(densenet(8, 16), 1), poisoned(densenet(4, 10))
+    kept = evenly(wide, narrow, "classifier")
+    pieces = {  # what is concatenated where, by hand: (wide, narrow) sizes of each piece
+        "features.denseblock1": [(16, 10), (8, 4), (8, 4)],
+        "features.denseblock2": [(16, 9), (8, 4), (8, 4), (8, 4)],
+    }
+
+    def joined(block: str, count: int) -> list[int]:
+        offset, result = 0, []
+        for available, wanted in pieces[block][:count]:
+            result += [offset + i for i in spread(available, wanted)]
+            offset += available
+        return result
+
+    for block, sizes in pieces.items():
+        for layer in range(1, len(sizes)):
+            kept[f"{block}.denselayer{layer}.norm1"] = joined(block, layer)
+    kept["features.transition1.norm"] = joined("features.denseblock1", 3)
+    kept["features.norm5"] = joined("features.denseblock2", 4)
+    silence(wide, kept)
+    legatee.inherit(legatee.plan(wide, narrow), wide, narrow)
+    transplant(wide, narrow, "classifier", kept["features.norm5"])
+    agree(wide, narrow, (3, 32, 32))
+
+
+@pytest.mark.parametrize("rule", ["uniform", "first", "random"])
+def test_the_law_of_silenced_channels_holds_for_every_rule(rule):
+    wide, narrow = scrambled(small_resnet(11), 1), poisoned(small_resnet(6))
+    plan = legatee.plan(wide, narrow, rule=rule, seed=5)
+    kept = {
+        move.source.rpartition(".")[0]: positions(move.take[0]) for move in plan.moves if move.take
+    }
+    silence(wide, kept)
+    legatee.inherit(plan, wide, narrow)
+    transplant(wide, narrow, "head", kept["blocks.2.norm2"])
+    agree(wide, narrow, (3, 16, 16))
+
+
+@pytest.mark.parametrize("rule", ["uniform", "random"])
+def test_the_inherited_part_of_a_target_computes_what_it_computed_in_the_source(rule):
+    source, target = scrambled(small_resnet(12), 1), scrambled(small_resnet(10), 2)
+    plan = legatee.plan(source, target, alpha=0.6, rule=rule, seed=2)
+    legatee.inherit(plan, source, target)
+    moves = [move for move in plan.moves if move.take]
+    kept = {move.source.rpartition(".")[0]: positions(move.take[0]) for move in moves}
+    filled = {move.target.rpartition(".")[0]: positions(move.put[0]) for move in moves}
+    assert len(kept["blocks.2.norm2"]) == 24  # 0.6 of 40
+    silence(source, kept)
+    silence(target, filled)
+    with torch.no_grad():
+        columns = source.head.weight[:, kept["blocks.2.norm2"]]
+        target.head.weight[:, filled["blocks.2.norm2"]] = columns
+        target.head.bias.copy_(source.head.bias)
+    agree(source, target, (3, 16, 16))
+
+
+def test_a_wider_target_computes_the_same_where_its_own_channels_are_silenced():
+    source, target = scrambled(small_resnet(6), 1), scrambled(small_resnet(11), 2)
+    plan = legatee.plan(source, target)
+    legatee.inherit(plan, source, target)
+    moves = [move for move in plan.moves if move.take]
+    filled = {move.target.rpartition(".")[0]: positions(move.put[0]) for move in moves}
+    silence(target, filled)
+    with torch.no_grad():
+        target.head.weight[:, filled["blocks.2.norm2"]] = source.head.weight
+        target.head.bias.copy_(source.head.bias)
+    agree(source, target, (3, 16, 16))
+
+
+def test_a_wider_target_takes_all_channels_of_its_source():
+    source, target = small_resnet(6), small_resnet(11)
+    plan = legatee.plan(source, target)
+    taken = {move.source: positions(move.take[0]) for move in plan.moves if move.take}
+    expected = {n: t for n, t in saved(source).items() if t.dim() and not n.startswith("head")}
+    assert taken == {name: list(range(tensor.shape[0])) for name, tensor in expected.items()}
+
+
+CONSISTENT = sorted(set(ZOO) - {"normed", "shuffled", "broadcast", "grouped"})
+
+
+@pytest.mark.parametrize("widths", [(12, 8), (16, 8)], ids=["12 to 8", "16 to 8"])
+@pytest.mark.parametrize("name", CONSISTENT)
+def test_an_awkward_narrow_network_computes_what_the_kept_channels_computed(name, widths):
+    wide, narrow = scrambled(ZOO[name](widths[0]), 1), poisoned(ZOO[name](widths[1]))
+    plan = legatee.plan(wide, narrow)
+    kept = {}
+    for move in plan.moves:
+        module = wide.get_submodule(move.source.rpartition(".")[0])
+        axis = 1 if isinstance(module, nn.ConvTranspose2d) and len(move.take) == 4 else 0
+        if move.take:
+            kept[move.source.rpartition(".")[0]] = positions(move.take[axis])
+    silence(wide, kept)
+    legatee.inherit(plan, wide, narrow)
+    transplant(wide, narrow, "head", spread(*widths))
+    agree(wide, narrow, (3, 8, 8))
+
+
+def test_parameters_that_are_broadcast_follow_the_channels_they_meet():
+    wide, narrow = scrambled(ZOO["broadcast"](12), 1), poisoned(ZOO["broadcast"](8))
+    kept = spread(12, 8)
+    silence(wide, {"stem": kept, "inner": kept})
+    with torch.no_grad():
+        for silent in set(range(12)) - set(kept):
+            wide.shift[:, silent] = wide.scale[silent] = 0
+    plan = legatee.plan(wide, narrow, data=torch.zeros(2, 3, 8, 8))
+    legatee.inherit(plan, wide, narrow)
+    transplant(wide, narrow, "head", kept)
+    agree(wide, narrow, (3, 8, 8))
+
+
+@pytest.mark.parametrize("name", ["normed", "shuffled", "grouped"])
+def test_where_channels_cannot_be_cut_apart_every_tensor_is_taken_or_has_a_reason(name):
+    wide, narrow = scrambled(ZOO[name](12), 1), scrambled(ZOO[name](8), 2)
+    try:
+        plan = legatee.plan(wide, narrow)
+    except legatee.LegateeError:
+        return  # refused as a whole, aloud
+    assert {entry.target for entry in plan.entries} == set(saved(narrow))
+    assert all(entry.reason for entry in plan.untouched)
+
+
+# --- another depth --------------------------------------------------------------------------------
+
+
+def test_a_deeper_resnet_is_the_shallow_one_where_its_new_blocks_are_silent():
+    source = scrambled(models.resnet18(num_classes=4), 1)
+    target = scrambled(models.resnet34(num_classes=4), 2)
+    legatee.inherit(legatee.plan(source, target), source, target)
+    shallow = dict(source.named_modules())
+    for name, block in target.named_modules():
+        if isinstance(block, models.resnet.BasicBlock) and name not in shallow:
+            nn.init.zeros_(block.bn2.weight)
+            nn.init.zeros_(block.bn2.bias)
+    transplant(source, target, "fc", list(range(512)))
+    agree(source, target, (3, 32, 32))
+
+
+def test_a_shallower_resnet_is_the_deep_one_where_its_lost_blocks_are_silent():
+    source = scrambled(small_resnet(8, depth=14), 1)
+    target = poisoned(small_resnet(8, depth=14 - 6))
+    match = {"conv": "conv", "norm": "norm"} | {
+        f"blocks.{stage}": f"blocks.{2 * stage}" for stage in range(3)
+    }
+    for stage in range(3):
+        nn.init.zeros_(source.blocks[2 * stage + 1].norm2.weight)
+        nn.init.zeros_(source.blocks[2 * stage + 1].norm2.bias)
+    legatee.inherit(legatee.plan(source, target, match=match), source, target)
+    transplant(source, target, "head", list(range(32)))
+    agree(source, target, (3, 16, 16))

@@ -1,0 +1,43 @@
+"""The README's example runs as it stands there, and its commands exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+from typer.main import get_command
+
+from legatee.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_example_runs_and_is_ten_lines(capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    statements = [line for line in example.splitlines() if line]
+    assert len(statements) <= 12
+    exec(compile(example, "README.md", "exec"), {})
+    verdict, share = capsys.readouterr().out.splitlines()
+    assert re.match(r"(inherit|scratch|undecided): .*\d", verdict)
+    assert re.match(r"\d+% of the target inherited", share)
+
+
+def test_its_commands_are_the_makefiles():
+    makefile = (ROOT / "Makefile").read_text()
+    for command in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert f"\n{command}: .venv/ready\n" in makefile
+
+
+def test_its_command_lines_are_understood():
+    group = get_command(app)
+    lines = [line for line in README.splitlines() if re.match(r"legatee \w", line)]
+    assert len(lines) == 4
+    for line in lines:
+        name, *words = shlex.split(line)[1:]
+        command = group.commands[name]
+        assert command.make_context(name, words, parent=None).command is command
+
+
+def test_its_links_lead_somewhere():
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / link).exists(), link
