@@ -15,11 +15,11 @@ README = (ROOT / "README.md").read_text()
 def test_the_example_runs_and_is_ten_lines(capsys):
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     statements = [line for line in example.splitlines() if line]
-    assert len(statements) <= 12
+    assert len(statements) <= 10
     exec(compile(example, "README.md", "exec"), {})
     verdict, share = capsys.readouterr().out.splitlines()
     assert re.match(r"(inherit|scratch|undecided): .*\d", verdict)
-    assert re.match(r"\d+% of the target inherited", share)
+    assert 0 < float(share) <= 1
 
 
 def test_its_commands_are_the_makefiles():

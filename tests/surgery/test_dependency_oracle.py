@@ -1,0 +1,144 @@
+"""Torch-Pruning follows channels by its own graph: it must cut the very same ones."""
+
+from collections import defaultdict
+
+import pytest
+import torch
+import torch_pruning as tp
+from surgery_zoo import (
+    ZOO,
+    bottleneck,
+    bits,
+    channels,
+    cnn,
+    densenet,
+    positions,
+    saved,
+    scrambled,
+    small_resnet,
+    spread,
+    vgg11,
+)
+from torch import nn
+from torchvision import models
+
+import legatee
+
+ROOTS = [nn.Conv2d, nn.Linear, nn.ConvTranspose2d]
+
+
+def groups(network: nn.Module, shape: tuple[int, ...], head: str) -> list[tp.Group]:
+    graph = tp.DependencyGraph().build_dependency(network, torch.zeros(2, *shape))
+    return list(
+        graph.get_all_groups(
+            ignored_layers=[network.get_submodule(head)], root_module_types=ROOTS
+        )
+    )
+
+
+def pruned(wide: nn.Module, narrow: nn.Module, shape: tuple[int, ...], head: str) -> nn.Module:
+    """Cut ``wide`` down to the evenly kept channels with Torch-Pruning."""
+    names = {module: name for name, module in wide.named_modules()}
+    other = dict(narrow.named_modules())
+    roots = [group[0].dep.target.module for group in groups(wide, shape, head)]
+    graph = tp.DependencyGraph().build_dependency(wide, torch.zeros(2, *shape))
+    for root in roots:
+        size, wanted = channels(root), channels(other[names[root]])
+        cut = sorted(set(range(size)) - set(spread(size, wanted)))
+        if cut:
+            graph.get_pruning_group(root, tp.prune_conv_out_channels, cut).prune()
+    return wide
+
+
+PAIRS = {
+    "resnet": (lambda: small_resnet(14), lambda: small_resnet(9), 16, "head"),
+    "resnet, halved": (lambda: small_resnet(12), lambda: small_resnet(6), 16, "head"),
+    "cnn": (lambda: cnn("11-20"), lambda: cnn("4-13"), 16, "head"),
+    "bottleneck": (lambda: bottleneck(48), lambda: bottleneck(32), 32, "fc"),
+    "vgg11_bn": (
+        lambda: vgg11((32, 48, 64, 64), 40),
+        lambda: vgg11((16, 24, 40, 32), 24),
+        32,
+        "classifier.3",
+    ),
+    "mobilenet_v3_small": (
+        lambda: models.mobilenet_v3_small(num_classes=4),
+        lambda: models.mobilenet_v3_small(width_mult=0.75, num_classes=4),
+        64,
+        "classifier.3",
+    ),
+    "densenet": (lambda: densenet(8, 16), lambda: densenet(4, 10), 32, "classifier"),
+    "concat": (lambda: ZOO["concat"](12), lambda: ZOO["concat"](8), 8, "head"),
+    "flat": (lambda: ZOO["flat"](12), lambda: ZOO["flat"](8), 8, "head"),
+    "squeeze": (lambda: ZOO["squeeze"](12), lambda: ZOO["squeeze"](8), 8, "head"),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_pruning_to_the_kept_channels_leaves_the_tensors_that_were_inherited(pair):
+    make_wide, make_narrow, side, head = PAIRS[pair]
+    wide, narrow = scrambled(make_wide(), 1), scrambled(make_narrow(), 2)
+    legatee.inherit(legatee.plan(wide, narrow), wide, narrow)
+    expected = saved(pruned(wide, narrow, (3, side, side), head))
+    wrong = [
+        name
+        for name, tensor in saved(narrow).items()
+        if not name.startswith(head)
+        and (tensor.shape != expected[name].shape or bits(tensor) != bits(expected[name]))
+    ]
+    assert wrong == []
+
+
+DEPTHS = {
+    "resnet18 to resnet34": (models.resnet18, models.resnet34, "fc"),
+    "resnet34 to resnet18": (models.resnet34, models.resnet18, "fc"),
+    "resnet50 to resnet34": (models.resnet50, models.resnet34, "fc"),
+    "resnet34 to resnet50": (models.resnet34, models.resnet50, "fc"),
+    "mobilenet_v3_small 1 to 0.5": (
+        models.mobilenet_v3_small,
+        lambda: models.mobilenet_v3_small(width_mult=0.5),
+        "classifier.3",
+    ),
+}
+
+
+def numbered(network: nn.Module, head: str) -> dict[tuple[str, int], int]:
+    """The number of Torch-Pruning's group along each axis of each tensor."""
+    names = {module: name for name, module in network.named_modules()}
+    number: dict[tuple[str, int], int] = {}
+    for count, group in enumerate(groups(network.eval(), (3, 64, 64), head)):
+        for dependency, _ in group:
+            module = dependency.target.module
+            if module not in names:
+                continue
+            incoming = "in_channels" in dependency.handler.__name__
+            for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+                if tensor.dim() > incoming:
+                    number[f"{names[module]}.{name}", int(incoming)] = count
+    return number
+
+
+@pytest.mark.parametrize("pair", DEPTHS)
+def test_between_depths_each_group_of_channels_takes_from_one_group_by_one_index_set(pair):
+    make_source, make_target, head = DEPTHS[pair]
+    source, target = make_source(), make_target()
+    theirs, ours = numbered(source, head), numbered(target, head)
+    used = defaultdict(set)
+    for move in legatee.plan(source, target, data=torch.zeros(1, 3, 64, 64)).moves:
+        for axis in range(min(2, len(move.take))):
+            if (move.target, axis) in ours:
+                pairs = zip(positions(move.put[axis]), positions(move.take[axis]), strict=True)
+                taken = theirs.get((move.source, axis)), tuple(sorted(pairs))
+                used[ours[move.target, axis]].add(taken)
+    assert len(used) > 3
+    assert {group: len(kinds) for group, kinds in used.items() if len(kinds) > 1} == {}
+
+
+@pytest.mark.parametrize("pair", DEPTHS)
+def test_between_depths_what_is_not_taken_has_a_reason(pair):
+    make_source, make_target, _ = DEPTHS[pair]
+    target = make_target()
+    plan = legatee.plan(make_source(), target, data=torch.zeros(1, 3, 64, 64))
+    assert {move.target for move in plan.moves}.isdisjoint(e.target for e in plan.untouched)
+    assert {entry.target for entry in plan.entries} == set(saved(target))
+    assert all(len(entry.reason) > 10 for entry in plan.untouched)

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from surgery_zoo import spread
+
+from legatee.errors import UnknownName
+from legatee.surgery.select import select, share
+
+SIZES = st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+@settings(deadline=None, max_examples=100)
+@given(SIZES)
+def test_the_uniform_rule_is_the_published_formula(sizes):
+    assert select("uniform", *sizes, rng()) == spread(*sizes)
+
+
+@pytest.mark.parametrize(
+    ("available", "wanted", "expected"),
+    [(8, 4, [0, 2, 4, 6]), (7, 3, [0, 3, 6]), (5, 4, [0, 1, 3, 4]), (10, 1, [0]), (6, 5, None)],
+)
+def test_the_uniform_rule_by_hand(available, wanted, expected):
+    expected = expected or [0, 1, 2, 4, 5]  # 0, 1.25, 2.5 (to even: 2), 3.75, 5
+    assert select("uniform", available, wanted, rng()) == expected
+
+
+@settings(deadline=None, max_examples=50)
+@given(SIZES)
+def test_the_first_rule_takes_the_first(sizes):
+    assert select("first", *sizes, rng()) == list(range(sizes[1]))
+
+
+@settings(deadline=None, max_examples=50)
+@given(SIZES, st.integers(0, 5), st.sampled_from(["uniform", "first", "random"]))
+def test_every_rule_picks_so_many_different_channels_in_order(sizes, seed, rule):
+    available, wanted = sizes
+    picked = select(rule, available, wanted, rng(seed))
+    assert picked == sorted(set(picked))
+    assert len(picked) == wanted
+    assert set(picked) <= set(range(available))
+
+
+def test_the_random_rule_reaches_every_channel_equally_often():
+    """40,000 draws of 3 among 8: each share 3/8 within five standard errors."""
+    source, draws = rng(1), 40_000
+    counts = np.zeros(8)
+    for _ in range(draws):
+        counts[select("random", 8, 3, source)] += 1
+    error = np.sqrt(3 / 8 * 5 / 8 / draws)
+    assert np.abs(counts / draws - 3 / 8).max() < 5 * error
+
+
+def test_an_unknown_rule_is_refused_with_the_nearest():
+    with pytest.raises(UnknownName, match="uniform"):
+        select("unifrom", 4, 2, rng())
+
+
+@pytest.mark.parametrize(
+    ("alpha", "size", "expected"),
+    [
+        (0.0, 9, 0),
+        (1.0, 9, 9),
+        (0.5, 1, 1),
+        (0.5, 3, 2),
+        (0.5, 5, 3),  # 2.5: halves go up, not to even
+        (0.25, 10, 3),
+        (0.3, 10, 3),
+        (0.1, 4, 0),
+        (0.49, 1, 0),
+    ],
+)
+def test_a_share_by_hand(alpha, size, expected):
+    assert share(alpha, size) == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.floats(0, 1), st.integers(0, 4096))
+def test_a_share_is_within_half_a_channel_and_never_more_than_there_are(alpha, size):
+    assert 0 <= share(alpha, size) <= size
+    assert abs(share(alpha, size) - alpha * size) <= 0.5 + 1e-9
