@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torchvision import models
@@ -12,14 +11,14 @@ from torchvision.models.vgg import VGG, make_layers
 
 from legatee.training.models import build
 
-# --- plain references ---------------------------------------------------------------------------
+# --- plain references -----------------------------------------------------------------------------
 
 
 def spread(available: int, wanted: int) -> list[int]:
     """The published weight-selection formula: a stride if it divides, else round(linspace)."""
     if available % wanted == 0:
         return list(range(0, available, available // wanted))
-    return [int(i) for i in np.round(np.linspace(0, available - 1, wanted))]
+    return torch.round(torch.linspace(0, available - 1, wanted)).long().tolist()
 
 
 def positions(text: str) -> list[int]:
@@ -120,7 +119,14 @@ def cured(tensor: Tensor) -> int:
     return int((~tensor.isnan() if tensor.is_floating_point() else tensor != -7).sum())
 
 
-# --- real networks ------------------------------------------------------------------------------
+def blank(make: Callable[[], nn.Module]) -> nn.Module:
+    """Build a network without spending time on its first weights, which are arbitrary."""
+    with torch.device("meta"):
+        network = make()
+    return network.to_empty(device="cpu")
+
+
+# --- real networks --------------------------------------------------------------------------------
 
 
 def vgg11(widths: tuple[int, ...], hidden: int, classes: int = 4) -> nn.Module:
@@ -164,7 +170,7 @@ REAL: dict[str, Callable[[], nn.Module]] = {
     "resnet8": lambda: small_resnet(16),
 }
 
-# --- awkward networks: each takes a width and sees images (3, 8, 8) ------------------------------
+# --- awkward networks: each takes a width and sees images (3, 8, 8) -------------------------------
 
 
 class Net(nn.Module):

@@ -54,7 +54,7 @@ def test_a_harmful_source_is_called_harmful_whatever_else_holds():
 def test_the_reason_names_the_arm_and_its_interval():
     _, _, reasons = verdict_of((0.021, 0.1, 0.2), (-0.1, 0, 0.1))
     assert "'all'" in reasons[0].text
-    assert "+0.021" in reasons[0].text
+    assert "+10.0 points (at least +2.1, at most +20.0)" in reasons[0].text
     _, _, reasons = verdict_of((-0.1, 0.05, 0.2), (-0.1, 0, 0.005))
     assert "'all'" in reasons[0].text
     assert "'half'" not in reasons[0].text  # it could not gain the margin: it decides nothing

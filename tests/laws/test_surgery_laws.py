@@ -14,10 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision import models
 
 import legatee
+from legatee.surgery.catalog import read
 from surgery_zoo import (
     REAL,
     ZOO,
     Untraceable,
+    blank,
     bottleneck,
     cnn,
     cured,
@@ -68,14 +70,15 @@ def ready(name: str) -> tuple[nn.Module, legatee.TransferPlan]:
     return source, legatee.plan(source, source)
 
 
-# --- the identity -------------------------------------------------------------------------------
+# --- the identity ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_all_of_a_real_network_into_its_own_architecture_is_the_identity(name):
-    source = scrambled(REAL[name](), 1)
-    target = scrambled(copy.deepcopy(source), 2)
-    legatee.inherit(legatee.plan(source, target), source, target)
+    source = scrambled(blank(REAL[name]), 1)
+    target = poisoned(blank(REAL[name]))
+    catalog = read(source)
+    legatee.inherit(legatee.plan(catalog, catalog), source, target)
     assert differing(dict(saved(source)), dict(saved(target))) == []
 
 
@@ -116,7 +119,7 @@ def test_a_network_whose_channels_cannot_be_followed_is_copied_whole():
     assert same_bits(snapshot(source), snapshot(target))
 
 
-# --- nothing ------------------------------------------------------------------------------------
+# --- nothing --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", sorted(set(LIGHT) - {"normed", "broadcast"}))
@@ -128,7 +131,7 @@ def test_nothing_of_a_network_changes_nothing(name):
     assert differing(before, snapshot(target)) == []
 
 
-# --- partial ------------------------------------------------------------------------------------
+# --- partial --------------------------------------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=12)
@@ -158,12 +161,12 @@ def mlp(one: int, two: int) -> nn.Module:
 
 @pytest.mark.parametrize("name", ["cnn", "resnet8", "densenet", "mobilenet", "concat", "squeeze"])
 def test_a_larger_share_inherits_more(name):
-    source, _ = ready(name)
-    shares = [legatee.plan(source, source, alpha=a).inherited for a in (0, 0.25, 0.5, 0.75, 1)]
+    catalog = read(ready(name)[0])
+    shares = [legatee.plan(catalog, catalog, alpha=a).inherited for a in (0, 0.25, 0.5, 0.75, 1)]
     assert shares == sorted(set(shares))
 
 
-# --- the account --------------------------------------------------------------------------------
+# --- the account ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("alpha", [0.3, 1.0])
@@ -228,12 +231,11 @@ def test_the_source_is_only_read(pair):
 # --- modes and generators -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", LIGHT)
-def test_planning_changes_neither_weights_nor_statistics_nor_modes(name, training):
-    network = scrambled(LIGHT[name](), 1).train(training)
-    for child in list(network.children())[::2]:
-        child.train(not training)
+def test_planning_changes_neither_weights_nor_statistics_nor_modes(name):
+    network = scrambled(LIGHT[name](), 1).train()
+    for module in list(network.modules())[1::3]:
+        module.training = False
     before = snapshot(network), [module.training for module in network.modules()]
     legatee.plan(network, network)
     assert differing(before[0], snapshot(network)) == []
@@ -250,7 +252,10 @@ def test_inheriting_changes_no_mode():
 
 @pytest.mark.parametrize("rule", ["uniform", "random"])
 def test_the_global_generator_is_left_as_it_was(rule):
-    source, target = (models.mobilenet_v3_small(width_mult=w, num_classes=4) for w in (0.5, 0.25))
+    source, target = (
+        nn.Sequential(nn.Linear(5, width), nn.Dropout(), nn.RReLU(), nn.Linear(width, 3))
+        for width in (8, 6)
+    )
     before = torch.get_rng_state()
     legatee.inherit(legatee.plan(source, target, rule=rule), source, target)
     assert torch.equal(before, torch.get_rng_state())
@@ -364,7 +369,7 @@ def test_a_source_that_is_not_finite_leaves_the_target_as_it_was(where, value):
     assert differing(before, snapshot(target)) == []
 
 
-# --- silenced channels: what the kept channels compute is what they computed ---------------------
+# --- silenced channels: what the kept channels compute is what they computed ----------------------
 
 
 def agree(wide: nn.Module, narrow: nn.Module, shape: tuple[int, ...]) -> None:
@@ -390,19 +395,13 @@ WIDER = {
     "cnn 13-7-20 to 5-7-11": (lambda: cnn("13-7-20"), lambda: cnn("5-7-11"), "head", 16),
     "bottleneck 48 to 32": (lambda: bottleneck(48), lambda: bottleneck(32), "fc", 32),
     "vgg11_bn to narrower": (
-        lambda: vgg11((32, 48, 64, 64), 40),
-        lambda: vgg11((16, 24, 40, 32), 24),
+        lambda: vgg11((16, 24, 32, 24), 20),
+        lambda: vgg11((8, 12, 21, 16), 12),
         "classifier.3",
         32,
     ),
     "mobilenet_v3_small 1 to 0.75": (
         lambda: models.mobilenet_v3_small(num_classes=4),
-        lambda: models.mobilenet_v3_small(width_mult=0.75, num_classes=4),
-        "classifier.3",
-        64,
-    ),
-    "mobilenet_v3_small 1.25 to 0.75": (
-        lambda: models.mobilenet_v3_small(width_mult=1.25, num_classes=4),
         lambda: models.mobilenet_v3_small(width_mult=0.75, num_classes=4),
         "classifier.3",
         64,

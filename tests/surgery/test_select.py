@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from surgery_zoo import spread
 
 from legatee.errors import UnknownName
 from legatee.surgery.select import select, share
+from surgery_zoo import spread
 
 SIZES = st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
 
@@ -18,6 +18,15 @@ def rng(seed: int = 0) -> np.random.Generator:
 @given(SIZES)
 def test_the_uniform_rule_is_the_published_formula(sizes):
     assert select("uniform", *sizes, rng()) == spread(*sizes)
+
+
+@settings(deadline=None, max_examples=100)
+@given(SIZES)
+def test_the_uniform_rule_stays_within_half_a_channel_of_even_spacing(sizes):
+    available, wanted = sizes
+    step = available / wanted if available % wanted == 0 else (available - 1) / (wanted - 1)
+    picked = select("uniform", *sizes, rng())
+    assert all(abs(channel - i * step) <= 0.5 + 1e-3 for i, channel in enumerate(picked))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The commands that answer whether inheriting helps: ``demo``, ``advise``, ``report``."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,7 +108,11 @@ def advise(  # noqa: PLR0913 - one parameter for each option
         typer.echo(advice.to_json())
         return
     _show(advice, "verdict")
-    typer.echo(f"Open {page} in a browser; go on with: legatee inherit {out / 'plan.json'} ...")
+    typer.echo(f"Open {page} in a browser.")
+    if advice.plan is not None:
+        words = ["legatee", "inherit", str(out / "plan.json"), source, target]
+        words += ["--classes", str(len(train.classes)), "--shape", ",".join(map(str, shape))]
+        typer.echo(f"Next: {shlex.join([*words, '--out', str(out / 'start.safetensors')])}")
 
 
 def report(

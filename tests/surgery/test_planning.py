@@ -1,0 +1,338 @@
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import legatee
+from legatee.errors import LegateeError, TransferRefused, UnknownName, UntraceableNetwork
+from legatee.surgery.catalog import read
+from surgery_zoo import (
+    Untraceable,
+    cnn,
+    differing,
+    positions,
+    saved,
+    scrambled,
+    small_resnet,
+    snapshot,
+)
+
+
+def mlp(width: int, classes: int = 3) -> nn.Module:
+    return nn.Sequential(nn.Linear(5, width), nn.ReLU(), nn.Linear(width, classes))
+
+
+def taken(plan: legatee.TransferPlan) -> set[str]:
+    return {move.target for move in plan.moves}
+
+
+# --- what was asked for ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [-0.01, 1.01, float("nan"), float("inf")])
+def test_a_share_outside_0_to_1_is_refused(alpha):
+    with pytest.raises(TransferRefused, match="alpha"):
+        legatee.plan(mlp(6), mlp(4), alpha=alpha)
+
+
+def test_an_unknown_rule_suggests_the_nearest():
+    with pytest.raises(UnknownName, match=r"'randon'.*random"):
+        legatee.plan(mlp(6), mlp(4), rule="randon")
+
+
+def test_a_plan_carries_what_was_asked_for():
+    plan = legatee.plan(mlp(6), mlp(4), alpha=0.5, rule="random", seed=7)
+    assert (plan.alpha, plan.rule, plan.seed) == (0.5, "random", 7)
+
+
+def test_catalogues_give_the_plan_that_their_networks_give():
+    source, target = small_resnet(6), small_resnet(4)
+    assert legatee.plan(read(source), read(target)) == legatee.plan(source, target)
+
+
+def test_the_values_of_the_weights_do_not_matter():
+    source, target = small_resnet(6), small_resnet(4)
+    plan = legatee.plan(source, target)
+    assert legatee.plan(scrambled(source, 1), scrambled(target, 2)) == plan
+
+
+@pytest.mark.parametrize("items", [1, 2, 5])
+def test_the_batch_does_not_matter(items):
+    source, target = small_resnet(6), small_resnet(4)
+    data = torch.randn(items, 3, 16, 16)
+    assert legatee.plan(source, target, data=data) == legatee.plan(source, target)
+
+
+def test_a_batch_is_not_changed():
+    data = torch.randn(2, 3, 16, 16)
+    before = data.clone()
+    legatee.plan(small_resnet(6), small_resnet(4), data=data)
+    assert torch.equal(data, before)
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+
+def test_the_random_rule_repeats_itself():
+    plans = [legatee.plan(small_resnet(9), small_resnet(6), rule="random", seed=4) for _ in "ab"]
+    assert plans[0] == plans[1]
+
+
+def test_the_random_rule_does_not_depend_on_the_global_generator():
+    source, target = small_resnet(9), small_resnet(6)
+    torch.manual_seed(1)
+    one = legatee.plan(source, target, rule="random", seed=4)
+    torch.manual_seed(2)
+    assert legatee.plan(source, target, rule="random", seed=4) == one
+
+
+def test_seeds_draw_different_channels():
+    source, target = small_resnet(9), small_resnet(6)
+    plans = [legatee.plan(source, target, rule="random", seed=seed) for seed in range(6)]
+    assert len({plan.moves for plan in plans}) == 6
+
+
+def test_groups_are_drawn_independently():
+    """Of 24 channels 12 are kept in two groups; drawn alike they would be the same."""
+    source, target = cnn("24-24"), cnn("12-12")
+    plan = legatee.plan(source, target, rule="random", seed=0)
+    norms = {m.target: m.take for m in plan.moves if m.target.endswith("running_mean")}
+    assert len(set(norms.values())) == 4
+
+
+def test_other_rules_ignore_the_seed():
+    source, target = mlp(9), mlp(6)
+    for rule in ("uniform", "first"):
+        moves = {legatee.plan(source, target, rule=rule, seed=s).moves for s in (0, 1)}
+        assert len(moves) == 1
+
+
+# --- the head -------------------------------------------------------------------------------------
+
+HEAD = {"head.weight", "head.bias"}
+
+
+def test_the_head_is_inherited_within_the_same_architecture():
+    assert taken(legatee.plan(small_resnet(4), small_resnet(4))) >= HEAD
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (lambda: small_resnet(4, classes=5), lambda: small_resnet(4, classes=4)),
+        (lambda: small_resnet(4, classes=4), lambda: small_resnet(4, classes=5)),
+        (lambda: small_resnet(6, classes=4), lambda: small_resnet(4, classes=4)),
+        (lambda: small_resnet(4, classes=4), lambda: small_resnet(6, classes=4)),
+        (lambda: small_resnet(4, depth=14), lambda: small_resnet(4, depth=8)),
+    ],
+    ids=["fewer classes", "more classes", "narrower", "wider", "shallower"],
+)
+def test_the_head_is_not_inherited_between_architectures(source, target):
+    assert taken(legatee.plan(source(), target())).isdisjoint(HEAD)
+
+
+def test_the_head_stays_at_home_if_asked():
+    plan = legatee.plan(small_resnet(4), small_resnet(4), head=False)
+    assert {entry.target for entry in plan.untouched} == HEAD
+
+
+def test_the_head_is_not_inherited_by_an_explicit_match_of_other_class_counts():
+    source, target = mlp(6, classes=5), mlp(6, classes=3)
+    plan = legatee.plan(source, target, match={"0": "0", "2": "2"})
+    assert taken(plan) == {"0.weight", "0.bias"}
+
+
+def test_what_is_left_of_the_head_has_a_reason():
+    plan = legatee.plan(small_resnet(6), small_resnet(4))
+    assert all("head" in e.reason for e in plan.untouched if e.target in HEAD)
+
+
+@settings(deadline=None, max_examples=10)
+@given(alpha=st.floats(0.1, 1))
+def test_weight_and_bias_of_a_head_go_together(alpha):
+    plan = legatee.plan(mlp(6), mlp(6), alpha=alpha)
+    rows = {m.target: (m.take[0], m.put[0]) for m in plan.moves if m.target.startswith("2.")}
+    assert rows.get("2.weight") == rows.get("2.bias")
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.5, 0.8])
+def test_class_rows_are_never_cropped(alpha):
+    plan = legatee.plan(mlp(6, classes=10), mlp(6, classes=10), alpha=alpha)
+    rows = [positions(m.put[0]) for m in plan.moves if m.target.startswith("2.")]
+    assert all(row == list(range(10)) for row in rows)
+
+
+# --- explicit matches -----------------------------------------------------------------------------
+
+
+class Housed(nn.Module):
+    """A network whose features have another name."""
+
+    def __init__(self, name: str, width: int):
+        super().__init__()
+        layers = [nn.Conv2d(3, width, 3), nn.BatchNorm2d(width), nn.ReLU()]
+        self.add_module(name, nn.Sequential(*layers, nn.Conv2d(width, width, 3)))
+        self.name = name
+        self.head = nn.Linear(width, 2)
+
+    def forward(self, x):
+        return self.head(self.get_submodule(self.name)(x).relu().mean((2, 3)))
+
+
+def test_a_match_by_module_renames_all_that_is_below():
+    source, target = Housed("backbone", 6), Housed("encoder", 4)
+    plan = legatee.plan(source, target, match={"encoder": "backbone"})
+    expected = {n: n.replace("encoder", "backbone") for n in saved(target) if "encoder" in n}
+    assert {move.target: move.source for move in plan.moves} == expected
+
+
+def test_a_match_copies_from_what_it_names():
+    source, target = (scrambled(Housed(n, 5), i) for i, n in enumerate(("backbone", "encoder")))
+    plan = legatee.plan(source, target, match={"encoder": "backbone"})
+    legatee.inherit(plan, source, target)
+    assert not differing(snapshot(source.backbone), snapshot(target.encoder))
+
+
+def test_a_match_by_tensor_moves_that_tensor():
+    source, target = mlp(6), mlp(4)
+    plan = legatee.plan(source, target, match={"0.weight": "0.weight"})
+    assert taken(plan) == {"0.weight"}
+
+
+def test_a_match_is_whole_words_of_a_name():
+    layers = {str(i): nn.Linear(4, 4) for i in (1, 10, 11)}
+    source = nn.Sequential()
+    for name, layer in layers.items():
+        source.add_module(f"layer{name}", layer)
+    target = copy.deepcopy(source)
+    plan = legatee.plan(source, target, match={"layer1": "layer1"}, head=False)
+    assert taken(plan) == {"layer1.weight", "layer1.bias"}
+
+
+def test_names_outside_the_match_have_a_reason():
+    plan = legatee.plan(small_resnet(6), small_resnet(4), match={"blocks.0": "blocks.0"})
+    outside = {e.target for e in plan.untouched}
+    assert outside >= {"conv.weight", "norm.weight", "blocks.1.conv1.weight"}
+    assert all(e.reason for e in plan.untouched)
+
+
+@pytest.mark.parametrize("match", [{"nowhere": "0"}, {"0": "nowhere"}])
+def test_a_match_that_names_what_is_not_there_is_refused(match):
+    with pytest.raises(TransferRefused, match="nowhere"):
+        legatee.plan(mlp(6), mlp(4), match=match)
+
+
+def test_a_shorter_source_is_matched_block_by_block():
+    source, target = small_resnet(6), small_resnet(4, depth=14)
+    match = {"conv": "conv", "norm": "norm", "blocks.0": "blocks.0", "blocks.1": "blocks.0"}
+    plan = legatee.plan(source, target, match=match)
+    sources = {move.target: move.source for move in plan.moves}
+    assert sources["blocks.1.conv1.weight"] == "blocks.0.conv1.weight"
+
+
+# --- prefixes of wrappers -------------------------------------------------------------------------
+
+
+def wrapped(network: nn.Module, prefix: str) -> nn.Module:
+    """Put a prefix before every name, as DataParallel and torch.compile do."""
+
+    class Wrapper(nn.Module):
+        def forward(self, x):
+            return self.get_submodule(prefix)(x)
+
+    wrapper = Wrapper()
+    wrapper.add_module(prefix, network)
+    return wrapper
+
+
+@pytest.mark.parametrize("side", ["source", "target", "both"])
+@pytest.mark.parametrize("prefix", ["module", "_orig_mod"])
+def test_the_prefix_of_a_wrapper_is_no_difference(prefix, side):
+    source, target = small_resnet(6), small_resnet(4)
+    expected = legatee.plan(source, target).inherited
+    ours = wrapped(source, prefix) if side != "target" else source
+    theirs = wrapped(target, prefix) if side != "source" else target
+    assert legatee.plan(ours, theirs).inherited == expected > 0.9
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def test_networks_that_share_nothing_are_refused_with_reasons():
+    source = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
+    with pytest.raises(TransferRefused, match=r"0\.weight"):
+        legatee.plan(source, mlp(4))
+
+
+def test_networks_of_other_names_are_refused_with_reasons():
+    with pytest.raises(TransferRefused, match=r"encoder\.0\.weight|head\.weight"):
+        legatee.plan(Housed("backbone", 4), Housed("encoder", 4), match=None, head=False)
+
+
+def test_a_kernel_of_another_size_is_not_inherited():
+    source, target = (
+        nn.Sequential(nn.Conv2d(3, 4, side), nn.ReLU(), nn.Conv2d(4, 4, 1), nn.Flatten())
+        for side in (5, 3)
+    )
+    plan = legatee.plan(source, target)
+    assert "0.weight" not in taken(plan)
+
+
+def test_inputs_of_another_number_of_channels_are_not_cropped():
+    source, target = (cnn_of(channels) for channels in (3, 1))
+    try:
+        plan = legatee.plan(source, target)
+    except LegateeError:
+        return
+    assert "0.weight" not in taken(plan)
+
+
+def cnn_of(channels: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3))
+
+
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_a_network_whose_channels_cannot_be_followed_is_refused_aloud(alpha):
+    width = 5 if alpha < 1 else 6
+    with pytest.raises(UntraceableNetwork):
+        legatee.plan(Untraceable(5), Untraceable(width), alpha=alpha)
+
+
+def test_a_network_that_needs_another_input_than_guessed_takes_a_batch():
+    class Sized(nn.Module):
+        def __init__(self, width: int):
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(3, width, 3), nn.Linear(width * 25, 2)
+
+        def forward(self, x):
+            return self.head(self.conv(x).relu().flatten(1))
+
+    plan = legatee.plan(Sized(6), Sized(4), data=torch.zeros(2, 3, 7, 7))
+    assert taken(plan) == {"conv.weight", "conv.bias"}
+
+
+def test_planning_leaves_no_hooks_behind():
+    network = small_resnet(4)
+    legatee.plan(network, small_resnet(4))
+    hooks = [
+        (*module._forward_hooks, *module._forward_pre_hooks, *module._backward_hooks)
+        for module in network.modules()
+    ]
+    assert not any(hooks)
+
+
+def test_planning_leaves_a_network_that_trains():
+    network = small_resnet(4)
+    legatee.plan(network, small_resnet(4))
+    network(torch.randn(2, 3, 16, 16)).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_planning_under_no_grad_is_planning():
+    source, target = small_resnet(6), small_resnet(4)
+    expected = legatee.plan(source, target)
+    with torch.no_grad():
+        assert legatee.plan(source, target) == expected
