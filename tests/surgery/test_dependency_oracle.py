@@ -10,19 +10,21 @@ from torch import nn
 from torchvision import models
 
 import legatee
-from surgery_zoo import (
-    ZOO,
+from surgery_references import (
     bits,
     blank,
-    bottleneck,
     channels,
-    cnn,
-    densenet,
     positions,
     saved,
     scrambled,
-    small_resnet,
     spread,
+)
+from surgery_zoo import (
+    ZOO,
+    bottleneck,
+    cnn,
+    densenet,
+    small_resnet,
     vgg11,
 )
 

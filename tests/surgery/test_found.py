@@ -14,15 +14,17 @@ from legatee.errors import LegateeError, TransferRefused, UnusableCheckpoint, Un
 from legatee.surgery.catalog import read
 from legatee.surgery.checkpoint import load_weights, read_weights, write_weights
 from legatee.transfer import expand
-from surgery_zoo import (
-    ZOO,
-    Net,
+from surgery_references import (
     blank,
     differing,
     saved,
     scrambled,
-    small_resnet,
     snapshot,
+)
+from surgery_zoo import (
+    ZOO,
+    Net,
+    small_resnet,
 )
 
 

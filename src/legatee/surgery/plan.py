@@ -77,24 +77,41 @@ def plan(  # noqa: PLR0913 - a front door
     )
     for number in draft.groups:
         draft.channels[number] = draft.pick(number, alpha, rule, seed)
-    entries: list[Move | Untouched] = []
-    for name, info in theirs.tensors.items():
-        made = draft.move(name, tensors.get(name)) if alpha > 0 else NOTHING
-        entries.append(
-            Untouched(target=name, shape=info.shape, reason=made) if isinstance(made, str) else made
-        )
+    found = {
+        name: draft.move(name, tensors.get(name)) if alpha > 0 else NOTHING
+        for name in theirs.tensors
+    }
+    _drop_stray_counters(found)
+    entries = tuple(
+        Untouched(target=name, shape=theirs.tensors[name].shape, reason=made)
+        if isinstance(made, str)
+        else made
+        for name, made in found.items()
+    )
     drawn = TransferPlan(
         source_digest=ours.digest,
         target_digest=theirs.digest,
         alpha=alpha,
         rule=rule,
         seed=seed,
-        entries=tuple(entries),
+        entries=entries,
     )
     if alpha > 0 and not any(theirs.tensors[move.target].trainable for move in drawn.moves):
         reasons = "; ".join(f"{rest.target}: {rest.reason}" for rest in drawn.untouched[:3])
         raise TransferRefused(f"nothing would be inherited ({reasons})")
     return drawn
+
+
+def _drop_stray_counters(found: dict[str, Move | str]) -> None:
+    """Leave a scalar, such as a count of batches, where nothing else of its module is inherited."""
+    inherited: dict[str, bool] = {}  # module -> whether one of its other tensors is
+    for name, made in found.items():
+        if not isinstance(made, Move) or made.target_shape:
+            module = name.rpartition(".")[0]
+            inherited[module] = inherited.get(module, False) or isinstance(made, Move)
+    for name, made in found.items():
+        if isinstance(made, Move) and not inherited.get(name.rpartition(".")[0], True):
+            found[name] = "nothing else of its module is inherited"
 
 
 def _catalog(network: nn.Module | Catalog, data: Tensor | None) -> Catalog:
