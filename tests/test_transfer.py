@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from legatee.errors import TransferRefused
-from legatee.transfer import Move, Receipt, TransferPlan, Untouched, account, compress, expand
+from legatee.positions import compress, expand
+from legatee.transfer import Move, Receipt, TransferPlan, Untouched, account
 
 POSITIONS = st.lists(st.integers(0, 200), unique=True, max_size=30)
 

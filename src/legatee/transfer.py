@@ -1,64 +1,17 @@
 """What was planned and what was done: a transfer as immutable data, without a single weight."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
 from math import prod
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from legatee.errors import TransferRefused
+from legatee.positions import expand
 
 FROZEN = ConfigDict(frozen=True, extra="forbid")
-
-
-def compress(positions: Iterable[int]) -> str:
-    """Write positions along an axis the way Python writes slices.
-
-    Args:
-        positions: Positions along one axis [count from 0], in the order they are taken.
-
-    Returns:
-        Comma-separated runs ``start:stop`` or ``start:stop:step``; ``""`` for none.
-
-    Example:
-        >>> compress([0, 1, 2, 3]), compress([0, 2, 4]), compress([7, 3, 4, 5])
-        ('0:4', '0:5:2', '7:8,3:6')
-    """
-    values = list(positions)
-    if len(values) > 1 and (step := values[1] - values[0]) > 0:
-        whole = range(values[0], values[-1] + 1, step)
-        if len(whole) == len(values) and list(whole) == values:
-            return f"{whole.start}:{whole.stop}" + (f":{step}" if step > 1 else "")
-    starts = [i for i, v in enumerate(values) if i == 0 or v != values[i - 1] + 1]
-    ends = [*starts[1:], len(values)]
-    return ",".join(
-        f"{values[a]}:{values[b - 1] + 1}" for a, b in zip(starts, ends, strict=False) if values
-    )
-
-
-def expand(text: str) -> range | list[int]:
-    """Read positions as :func:`compress` wrote them.
-
-    Args:
-        text: Comma-separated runs.
-
-    Returns:
-        A ``range`` when one run says it all, otherwise the list of positions [count from 0].
-
-    Raises:
-        ValueError: If ``text`` is not of that form.
-
-    Example:
-        >>> expand("0:5:2"), expand("7:8,3:6")
-        (range(0, 5, 2), [7, 3, 4, 5])
-    """
-    parts = [[int(part) for part in run.split(":")] for run in text.split(",") if run]
-    if any(len(part) not in (2, 3) or min(part) < 0 or 0 in part[2:] for part in parts):
-        raise ValueError(f"positions {text!r} are not runs start:stop[:step] counted from 0")
-    runs = [range(*part) for part in parts]
-    return runs[0] if len(runs) == 1 else [position for run in runs for position in run]
 
 
 class Move(BaseModel):
@@ -73,7 +26,7 @@ class Move(BaseModel):
         target: Name of the target tensor.
         source_shape: Its shape [count per axis].
         target_shape: Its shape [count per axis].
-        take: Positions taken, per axis, as :func:`compress` writes them.
+        take: Positions taken, per axis, as :func:`~legatee.positions.compress` writes them.
         put: Positions filled, per axis, likewise; none twice.
 
     Raises:
@@ -150,11 +103,29 @@ class TransferPlan(BaseModel):
     format: Literal[1] = 1
     source_digest: str
     target_digest: str
-    alpha: float
+    alpha: float = Field(ge=0, le=1)
     rule: str
     seed: int
     entries: tuple[Move | Untouched, ...]
     warnings: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _writes_once(self) -> Self:
+        seen: dict[str, list[Move | Untouched]] = {}
+        for entry in self.entries:
+            for other in seen.setdefault(entry.target, []):
+                if not (
+                    isinstance(entry, Move)
+                    and isinstance(other, Move)
+                    and entry.target_shape == other.target_shape
+                    and any(
+                        set(expand(a)).isdisjoint(expand(b))
+                        for a, b in zip(entry.put, other.put, strict=True)
+                    )
+                ):
+                    raise ValueError(f"elements of {entry.target!r} are spoken of twice")
+            seen[entry.target].append(entry)
+        return self
 
     @property
     def moves(self) -> tuple[Move, ...]:
@@ -302,14 +273,6 @@ def account(plan: TransferPlan) -> tuple[TensorAccount, ...]:
 
     Returns:
         One account for each tensor of the target, in its order.
-
-    Example:
-        >>> move = Move(source="a", target="a", source_shape=(4, 3), target_shape=(2, 3),
-        ...             take=("0:4:2", "0:3"), put=("0:2", "0:3"))
-        >>> plan = TransferPlan(source_digest="s", target_digest="t", alpha=1.0, rule="uniform",
-        ...                     seed=0, entries=(move,))
-        >>> account(plan)[0].inherited
-        6
     """
     moves: dict[str, list[Move]] = {}
     for move in plan.moves:

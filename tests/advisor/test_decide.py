@@ -3,7 +3,7 @@
 import pytest
 
 from legatee.advice import ArmResult, Interval, Verdict
-from legatee.advisor.decide import decide
+from legatee.advisor.verdict import decide
 
 MARGIN = 0.01
 

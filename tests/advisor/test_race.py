@@ -95,7 +95,7 @@ def test_users_bring_their_own_training_and_task(source):
         [-(centre + 0.1 * seed - held_out.labels).abs().mean().item() for seed in (0, 1)]
     )
     assert advice.arm("all").score == pytest.approx(expected, abs=1e-6)
-    assert advice.provenance.device.endswith("fit")  # by name
+    assert advice.provenance.device == "as the caller's fit chose"
 
 
 def test_without_held_out_examples_part_of_the_others_is_held_out(source):
@@ -134,7 +134,43 @@ def test_an_advice_survives_json(source):
         Advice.from_json(advice.to_json().replace(advice.verdict.value, "perhaps"))
 
 
+def test_another_fit_or_another_start_does_not_go_on_with_this_one(source, tmp_path):
+    def first(network, data, seed):
+        return network
+
+    ask(source, fit=first, out=tmp_path)
+    with pytest.raises(UnusableOutput, match="fit is"):
+        ask(source, fit=lambda network, data, seed: network.eval(), out=tmp_path)
+    other = partial(build, "cnn:widths=6", classes=5, shape=SHAPE, seed=8)
+    train, held_out = legatee.load(DIGITS), legatee.load(HELD_OUT)
+    with pytest.raises(UnusableOutput, match="target is"):
+        legatee.advise(source, other, train, held_out, fit=first, seeds=2, out=tmp_path)
+
+
+def test_a_make_target_that_gives_its_only_network_is_refused(source):
+    with pytest.raises(LegateeError, match="same network twice"):
+        legatee.advise(source, lambda: source, legatee.load(DIGITS), legatee.load(HELD_OUT))
+
+
+def test_training_examples_are_not_held_out_examples(source):
+    with pytest.raises(UnusableData, match="are the training examples"):
+        legatee.advise(source, make_target, legatee.load(DIGITS), legatee.load(DIGITS))
+
+
+def test_arms_that_inherit_the_same_are_one_arm(source):
+    wide = partial(build, "cnn:widths=32", classes=5, shape=SHAPE)
+    train, held_out = legatee.load(DIGITS), legatee.load(HELD_OUT)
+    advice = legatee.advise(source, wide, train, held_out, fit=TRAINER, seeds=2)
+    # 8 channels of the source are a quarter of the target's 32: more cannot be inherited
+    assert [arm.name for arm in advice.arms] == ["scratch", "all"]
+    assert advice.comparisons == 1
+    told = " ".join(advice.not_checked)
+    assert "'half'" in told
+    assert "'quarter'" in told
+
+
 BAD = [
+    ({"fit": lambda network, data, seed: None}, LegateeError, "fit returned NoneType"),
     ({"seeds": 1}, LegateeError, "at least two different"),
     ({"seeds": (4, 4)}, LegateeError, "at least two different"),
     ({"margin": -0.1}, LegateeError, "margin is -0.1"),

@@ -1,12 +1,15 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from safetensors.torch import load_file
 
 import legatee
 from legatee.cli import main
+from legatee.results import load
 from legatee.surgery.checkpoint import read_metadata, write_weights
 from legatee.training.models import build
 
@@ -112,6 +115,33 @@ def test_a_finished_run_is_not_run_again_and_its_page_is_written_again(
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize("model", ["resnet:depth=8,width=4", "torchvision:squeezenet1_1"])
+def test_classes_and_channels_are_read_off_our_own_files(legatee_does, tmp_path, model):
+    channels = 1 if model.startswith("resnet") else 3
+    network = build(model, classes=7, shape=(channels, 64, 64), seed=3)
+    write_weights(tmp_path / "w.safetensors", network, {})
+    words = ("--classes", 7, "--shape", f"{channels},64,64", "--json")
+    plan = json.loads(legatee_does("plan", f"{model}@{tmp_path / 'w.safetensors'}", model, *words))
+    assert [entry for entry in plan["entries"] if "reason" in entry] == []
+
+
+def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(upstream, tmp_path):
+    words = [str(w) for w in ask(upstream, tmp_path / "a", "--workers", 2, "--json")]
+    words[words.index("--seeds") + 1] = "30"
+    command = [sys.executable, "-m", "legatee", *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        while not (tmp_path / "a" / "runs.zarr" / "done" / "c").exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+    assert running.returncode == 1
+    assert said.splitlines()[-1].startswith("legatee: interrupted; what was finished is kept")
+    assert int(load(tmp_path / "a" / "runs.zarr")["done"].sum()) > 0
+    words[words.index("--workers") + 1] = "1"
+    assert len(json.loads(run(*words).stdout)["seeds"]) == 30
+
+
 def test_the_record_says_what_was_typed(legatee_does, upstream, tmp_path):
     advice = json.loads(legatee_does(*ask(upstream, tmp_path / "a", "--json")))
     assert advice["provenance"]["command"].startswith("legatee advise cnn:widths=8@")
@@ -131,7 +161,7 @@ REFUSED = {
     "an output that exists": (("inherit", "{file}", "cnn", "cnn", "--out", "{file}"), "exists"),
     "a source without weights": (("advise", "cnn", "cnn", DATA), "no weights to inherit"),
     "weights that are missing": (("advise", "cnn@{new}", "cnn", DATA), "there is no such file"),
-    "weights that are none": (("advise", "cnn@{file}", "cnn", DATA), "executes nothing to try"),
+    "weights that are none": (("advise", "cnn@{file}", "cnn", DATA), "nothing is executed"),
     "misspelt data": (("advise", "{upstream}", "cnn", "digit:n=50"), "did you mean digits"),
     "a folder without classes": (("advise", "{upstream}", "cnn", "folder:{dir}"), "no classes"),
     "a target with weights": (("advise", "{upstream}", "{upstream}", DATA), "starts a fresh one"),

@@ -16,14 +16,7 @@ from surgery_references import (
     silence,
     spread,
 )
-from surgery_zoo import (
-    ZOO,
-    bottleneck,
-    cnn,
-    densenet,
-    small_resnet,
-    vgg11,
-)
+from surgery_zoo import ZOO, bottleneck, cnn, densenet, small_resnet, vgg11
 
 
 def agree(wide: nn.Module, narrow: nn.Module, shape: tuple[int, ...]) -> None:

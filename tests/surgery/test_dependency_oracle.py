@@ -10,23 +10,8 @@ from torch import nn
 from torchvision import models
 
 import legatee
-from surgery_references import (
-    bits,
-    blank,
-    channels,
-    positions,
-    saved,
-    scrambled,
-    spread,
-)
-from surgery_zoo import (
-    ZOO,
-    bottleneck,
-    cnn,
-    densenet,
-    small_resnet,
-    vgg11,
-)
+from surgery_references import bits, blank, channels, positions, saved, scrambled, spread
+from surgery_zoo import ZOO, bottleneck, cnn, densenet, small_resnet, vgg11
 
 ROOTS = [nn.Conv2d, nn.Linear]
 

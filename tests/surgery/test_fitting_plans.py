@@ -7,15 +7,8 @@ from torch import nn
 
 import legatee
 from legatee.errors import LegateeError, TransferRefused
-from surgery_references import (
-    differing,
-    scrambled,
-    snapshot,
-)
-from surgery_zoo import (
-    cnn,
-    small_resnet,
-)
+from surgery_references import differing, scrambled, snapshot
+from surgery_zoo import cnn, small_resnet
 
 
 def pair() -> tuple[nn.Module, nn.Module]:

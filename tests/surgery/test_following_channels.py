@@ -8,18 +8,8 @@ from torch import nn
 from legatee.errors import TransferRefused, UntraceableNetwork
 from legatee.surgery.catalog import architecture_digest, read, read_tensors, state
 from legatee.surgery.match import match_groups, match_tensors
-from surgery_references import (
-    differing,
-    saved,
-    scrambled,
-    snapshot,
-)
-from surgery_zoo import (
-    REAL,
-    ZOO,
-    Untraceable,
-    cnn,
-)
+from surgery_references import differing, saved, scrambled, snapshot
+from surgery_zoo import REAL, ZOO, Untraceable, cnn
 
 
 def members(network: nn.Module, role: str = "hidden", **options) -> list[set[tuple[str, int]]]:

@@ -14,14 +14,8 @@ from torch import nn
 
 from legatee.errors import UnusableCheckpoint
 from legatee.surgery.checkpoint import load_weights, read_metadata, read_weights, write_weights
-from surgery_references import (
-    differing,
-    saved,
-    scrambled,
-)
-from surgery_zoo import (
-    cnn,
-)
+from surgery_references import scrambled
+from surgery_zoo import cnn
 
 
 @pytest.fixture(autouse=True)
@@ -32,14 +26,6 @@ def in_an_empty_folder(tmp_path, monkeypatch) -> None:
 @pytest.fixture
 def network() -> nn.Module:
     return scrambled(cnn("4-6"), 1)
-
-
-def listed() -> list[str]:
-    return sorted(path.name for path in Path().iterdir())
-
-
-def same(found: dict[str, torch.Tensor], network: nn.Module) -> bool:
-    return not differing(dict(saved(network)), found)
 
 
 # --- reading what is not in order -----------------------------------------------------------------

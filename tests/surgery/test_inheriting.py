@@ -7,17 +7,8 @@ from torch import nn
 
 import legatee
 from legatee.errors import LegateeError, TransferRefused
-from surgery_references import (
-    bits,
-    differing,
-    saved,
-    scrambled,
-    snapshot,
-)
-from surgery_zoo import (
-    ZOO,
-    small_resnet,
-)
+from surgery_references import bits, differing, saved, scrambled, snapshot
+from surgery_zoo import ZOO, small_resnet
 
 
 def pair() -> tuple[nn.Module, nn.Module]:

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -8,17 +7,8 @@ from torch import nn
 
 from legatee.errors import TransferRefused
 from legatee.surgery.checkpoint import load_weights, read_metadata, read_weights, write_weights
-from surgery_references import (
-    differing,
-    saved,
-    scrambled,
-    snapshot,
-)
-from surgery_zoo import (
-    ZOO,
-    cnn,
-    small_resnet,
-)
+from surgery_references import differing, saved, scrambled, snapshot
+from surgery_zoo import ZOO, cnn, small_resnet
 
 
 @pytest.fixture(autouse=True)
@@ -29,10 +19,6 @@ def in_an_empty_folder(tmp_path, monkeypatch) -> None:
 @pytest.fixture
 def network() -> nn.Module:
     return scrambled(cnn("4-6"), 1)
-
-
-def listed() -> list[str]:
-    return sorted(path.name for path in Path().iterdir())
 
 
 def same(found: dict[str, torch.Tensor], network: nn.Module) -> bool:

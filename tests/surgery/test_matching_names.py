@@ -5,15 +5,8 @@ from torch import nn
 
 import legatee
 from legatee.errors import TransferRefused
-from surgery_references import (
-    differing,
-    saved,
-    scrambled,
-    snapshot,
-)
-from surgery_zoo import (
-    small_resnet,
-)
+from surgery_references import differing, saved, scrambled, snapshot
+from surgery_zoo import small_resnet
 
 
 def mlp(width: int, classes: int = 3) -> nn.Module:
@@ -115,3 +108,8 @@ def test_the_prefix_of_a_wrapper_is_no_difference(prefix, side):
     ours = wrapped(source, prefix) if side != "target" else source
     theirs = wrapped(target, prefix) if side != "source" else target
     assert legatee.plan(ours, theirs).inherited == expected > 0.9
+
+
+def test_networks_of_other_names_are_refused_with_reasons():
+    with pytest.raises(TransferRefused, match=r"encoder\.0\.weight|head\.weight"):
+        legatee.plan(Housed("backbone", 4), Housed("encoder", 4), match=None, head=False)

@@ -9,13 +9,10 @@ from pydantic import ValidationError
 
 import legatee
 from legatee.errors import TransferRefused
-from legatee.transfer import Receipt, compress, expand
+from legatee.positions import compress, expand
+from legatee.transfer import Receipt
 from surgery_references import positions
-from surgery_zoo import (
-    cnn,
-    densenet,
-    small_resnet,
-)
+from surgery_zoo import cnn, densenet, small_resnet
 
 PAIRS = {
     "cnn": (lambda: cnn("13-20"), lambda: cnn("6-20")),

@@ -4,14 +4,8 @@ from torch import nn
 
 import legatee
 from legatee.errors import TransferRefused
-from surgery_references import (
-    differing,
-    scrambled,
-    snapshot,
-)
-from surgery_zoo import (
-    small_resnet,
-)
+from surgery_references import differing, scrambled, snapshot
+from surgery_zoo import small_resnet
 
 
 def pair() -> tuple[nn.Module, nn.Module]:

@@ -10,15 +10,8 @@ from torch import nn
 
 from legatee.errors import UnusableCheckpoint, UnusableOutput
 from legatee.surgery.checkpoint import read_metadata, read_weights, write_weights
-from surgery_references import (
-    differing,
-    saved,
-    scrambled,
-    snapshot,
-)
-from surgery_zoo import (
-    cnn,
-)
+from surgery_references import differing, saved, scrambled, snapshot
+from surgery_zoo import cnn
 
 
 @pytest.fixture(autouse=True)

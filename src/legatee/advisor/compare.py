@@ -47,7 +47,8 @@ def gain_interval(arm: np.ndarray, scratch: np.ndarray, error_rate: float) -> In
     quantiles = student.ppf(1 - error_rate / 2, np.array(difference.shape) - 1)
     reach = sqrt(quantiles[0] ** 2 * seeds + quantiles[1] ** 2 * examples)
     mean = float(difference.mean())
-    return Interval(estimate=mean, lower=mean - reach, upper=mean + reach)
+    most = 1.0 if _is_share(arm, scratch) else np.inf  # no gain of a share goes beyond 1
+    return Interval(estimate=mean, lower=max(mean - reach, -most), upper=min(mean + reach, most))
 
 
 def mean_error(scores: np.ndarray) -> float:
@@ -70,11 +71,14 @@ def _with_pseudo_examples(
     difference: np.ndarray, arm: np.ndarray, scratch: np.ndarray
 ) -> np.ndarray:
     """Add one example won and one lost, by as much as an example can be."""
-    both = np.stack([arm, scratch])
-    bounded = both.min() >= 0 and both.max() <= 1
-    most = 1.0 if bounded else float(np.abs(difference).max())
+    most = 1.0 if _is_share(arm, scratch) else float(np.abs(difference).max())
     pseudo = np.broadcast_to([most, -most], (difference.shape[0], 2))
     return np.concatenate([difference, pseudo], axis=1)
+
+
+def _is_share(*tables: np.ndarray) -> bool:
+    """Tell whether all scores lie in 0..1."""
+    return all(table.min() >= 0 and table.max() <= 1 for table in tables)
 
 
 def _variances_of_mean(table: np.ndarray) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
 
 import numpy as np
@@ -11,9 +11,11 @@ import torch
 import xarray as xr
 from torch import nn
 
-from legatee.advice import Advice, ArmResult, Interval, Provenance, Reason, Verdict
+from legatee.advice import Advice, ArmResult, Provenance
 from legatee.advisor.compare import gain_interval, mean_error
-from legatee.advisor.race import ARMS, SCRATCH, Arm, Fit, Metric, Race, name_of, run
+from legatee.advisor.identity import digest_examples
+from legatee.advisor.race import ARMS, SCRATCH, Arm, Fit, Metric, Race, run
+from legatee.advisor.verdict import decide
 from legatee.disk import writable_folder, write_text
 from legatee.errors import LegateeError, UnusableData
 from legatee.training.examples import Examples, as_examples, split
@@ -101,79 +103,33 @@ def advise(  # noqa: PLR0913 - a front door
         raise LegateeError(f"workers is {workers}; expected at least one")
     where = _told(race, about or {})
     plans = race.plans()
+    race, left_out = _without_twins(race, plans)
     folder = writable_folder(out) if out is not None else None
     runs = run(race, plans, folder and folder / "runs.zarr", where.model_dump(), workers=workers)
     advice = _advice(race, plans, runs, where, margin=margin, error_rate=error_rate)
+    advice = advice.model_copy(update={"not_checked": advice.not_checked + left_out})
     if folder is not None:
         write_text(folder / "advice.json", advice.to_json())
         if advice.plan is not None:
             write_text(folder / "plan.json", advice.plan.to_json())
+        else:  # a plan of an earlier call, with another margin, would contradict this advice
+            (folder / "plan.json").unlink(missing_ok=True)
     return advice
 
 
-def decide(
-    arms: Sequence[ArmResult], margin: float
-) -> tuple[Verdict, str | None, tuple[Reason, ...]]:
-    """Say what follows from the intervals.
-
-    ``inherit`` when some arm's lower bound is above 0; ``scratch`` when every arm's upper bound
-    is below the margin, or when inheriting everything is shown to be worse and no arm better;
-    otherwise ``undecided``.
-
-    Args:
-        arms: Results, scratch first.
-        margin: Gain below which inheriting is not worth the trouble [score].
-
-    Returns:
-        Verdict, the arm to use, and the findings it rests on.
-    """
-    rivals = [(arm, arm.gain) for arm in arms if arm.gain is not None]
-    words = _Words(percent=all(0 <= arm.score <= 1 for arm in arms))
-    shown = [(arm, gain) for arm, gain in rivals if gain.lower > 0]
-    if shown:
-        arm, gain = max(shown, key=lambda pair: pair[1].estimate)
-        text = f"{arm.name!r} beats scratch: {words.interval(gain)}"
-        return Verdict.INHERIT, arm.name, (Reason(code="lower-bound-above-zero", text=text),)
-    found = []
-    for arm, gain in rivals:
-        if arm.alpha == 1 and gain.upper < 0:
-            text = f"{arm.name!r} does worse than scratch: {words.interval(gain)}"
-            found.append(Reason(code="everything-hurts", text=text))
-    if all(gain.upper < margin for _, gain in rivals):
-        arm, gain = max(rivals, key=lambda pair: pair[1].upper)
-        text = (
-            f"no arm can gain the margin of {words.gain(margin)}: "
-            f"the most that {arm.name!r} could is {words.gain(gain.upper)}"
-        )
-        found.append(Reason(code="upper-bounds-below-margin", text=text))
-    if found:
-        return Verdict.SCRATCH, None, tuple(found)
-    text = "; ".join(
-        f"{arm.name!r} might reach the margin of {words.gain(margin)}: {words.interval(gain)}"
-        for arm, gain in rivals
-        if gain.upper >= margin
-    )
-    return Verdict.UNDECIDED, None, (Reason(code="intervals-too-wide", text=text),)
-
-
-@dataclass(frozen=True)
-class _Words:
-    """How gains are written: as percentage points where scores lie in 0..1, else as they are."""
-
-    percent: bool
-
-    def number(self, gain: float) -> str:
-        """Return a gain without its unit."""
-        return f"{100 * gain:+.1f}" if self.percent else f"{gain:+.4g}"
-
-    def gain(self, gain: float) -> str:
-        """Return a gain."""
-        return self.number(gain) + (" points" if self.percent else "")
-
-    def interval(self, gain: Interval) -> str:
-        """Return an estimate with its bounds."""
-        bounds = f"at least {self.number(gain.lower)}, at most {self.number(gain.upper)}"
-        return f"{self.gain(gain.estimate)} ({bounds})"
+def _without_twins(race: Race, plans: Mapping[str, TransferPlan]) -> tuple[Race, tuple[str, ...]]:
+    """Leave out arms that inherit exactly what an earlier one does: nothing is to be compared."""
+    first: dict[object, str] = {}
+    notes = []
+    for arm in race.arms[1:]:
+        twin = first.setdefault(plans[arm.name].entries, arm.name)
+        if twin != arm.name:
+            notes.append(
+                f"The arm {arm.name!r}: the source is so narrow that it inherits exactly what "
+                f"{twin!r} does."
+            )
+    kept = tuple(arm for arm in race.arms if arm is SCRATCH or arm.name in first.values())
+    return replace(race, arms=kept), tuple(notes)
 
 
 def _advice(
@@ -206,7 +162,8 @@ def _advice(
         )
         for arm in race.arms
     )
-    verdict, best, reasons = decide(arms, margin)
+    shares = all(table.min() >= 0 and table.max() <= 1 for table in scores.values())
+    verdict, best, reasons = decide(arms, margin, percent=shares)
     return Advice(
         verdict=verdict,
         best=best,
@@ -237,6 +194,11 @@ def _check(race: Race, margin: float, error_rate: float) -> None:
         raise LegateeError(f"error_rate is {error_rate}; expected a share between 0 and 1")
     if not 0 <= margin < float("inf"):
         raise LegateeError(f"margin is {margin}; expected a gain that is not negative")
+    fresh = race.start(race.seeds[0])
+    if fresh is race.source or fresh is race.start(race.seeds[0]):
+        raise LegateeError("make_target returns the same network twice; expected a fresh one")
+    if digest_examples(race.train) == digest_examples(race.held_out):
+        raise UnusableData("the held-out examples are the training examples; give others")
     if race.train.classes != race.held_out.classes:
         raise UnusableData(
             f"training and held-out examples have different classes: {race.train.classes} "
@@ -263,7 +225,7 @@ def _not_checked(race: Race) -> tuple[str, ...]:
 
 def _told(race: Race, about: Mapping[str, str]) -> Provenance:
     """Tell where an advice comes from: what the arguments say, and what the caller knows better."""
-    device = f"chosen by {name_of(race.fit)}"
+    device = "as the caller's fit chose"
     if isinstance(race.fit, Trainer):
         device = str(pick_device(race.fit.device))
     facts = {

@@ -8,7 +8,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from legatee.advisor.identity import digest, digest_examples, name_of
 from legatee.errors import LegateeError
 from legatee.results import Layout, Store, Unit, Variable
 from legatee.surgery.apply import inherit
-from legatee.surgery.catalog import architecture_digest, state
+from legatee.surgery.catalog import state
 from legatee.surgery.plan import plan
 from legatee.training.examples import Examples
 from legatee.training.loop import Trainer
@@ -207,19 +207,17 @@ def _train(race: Race, plans: Mapping[str, TransferPlan], unit: Unit) -> dict[st
         def note(epoch: int, loss: float) -> None:
             losses[epoch - 1] = loss
             if epoch - 1 in looked_at:
-                scores[epoch - 1] = float(race.metric(network, race.held_out).float().mean())
+                scores[epoch - 1] = _scores(race, network).mean()
 
         network = race.fit.run(network, race.train, seed, on_epoch=note)
     else:
         network = race.fit(network, race.train, seed)
-    score = torch.as_tensor(race.metric(network, race.held_out))
-    if tuple(score.shape) != (race.held_out.n,):
-        raise LegateeError(
-            f"the metric returned scores of shape {tuple(score.shape)}; expected one for each "
-            f"held-out example, ({race.held_out.n},)"
-        )
+        if not isinstance(network, nn.Module):
+            raise LegateeError(
+                f"fit returned {type(network).__name__}; expected the trained network"
+            )
     return {
-        "score": score.detach().float().cpu().numpy(),
+        "score": _scores(race, network),
         "train_loss": losses,
         "held_out_score": scores,
         "seconds": time.perf_counter() - began,
@@ -258,10 +256,10 @@ def _layout(race: Race, plans: Mapping[str, TransferPlan], provenance: Mapping[s
             "arms": [asdict(arm) for arm in race.arms],
             "seeds": list(race.seeds),
             "plans": {name: made.digest for name, made in plans.items()},
-            "source weights": _digest(state(race.source)),
-            "target": architecture_digest(state(race.start(race.seeds[0]))),
-            "training data": _digest_examples(race.train),
-            "held-out data": _digest_examples(race.held_out),
+            "source weights": digest(state(race.source)),
+            "target": digest(state(race.start(race.seeds[0]))),
+            "training data": digest_examples(race.train),
+            "held-out data": digest_examples(race.held_out),
             "fit": name_of(race.fit),
             "metric": name_of(race.metric),
         },
@@ -269,32 +267,17 @@ def _layout(race: Race, plans: Mapping[str, TransferPlan], provenance: Mapping[s
     )
 
 
-def name_of(function: object) -> str:
-    """Return how a function or a callable object is told from another.
-
-    Args:
-        function: Such as a :class:`Trainer` or a metric.
-
-    Returns:
-        Its qualified name, or its representation where that says more.
-    """
-    if isinstance(function, Trainer):
-        return repr(function)
-    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', 'object')}"
+def _scores(race: Race, network: nn.Module) -> np.ndarray:
+    """Score a network on every held-out example."""
+    scores = torch.as_tensor(race.metric(network, race.held_out)).detach().float().cpu()
+    if tuple(scores.shape) != (race.held_out.n,):
+        raise LegateeError(
+            f"the metric returned scores of shape {tuple(scores.shape)}; expected one for each "
+            f"held-out example, ({race.held_out.n},)"
+        )
+    return scores.numpy()
 
 
 def _epochs(fit: Fit) -> int:
     """Return the epochs there are curves of: only our own loop is looked into."""
     return fit.epochs if isinstance(fit, Trainer) else 0
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = sha256()
-    for name, value in tensors.items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _digest_examples(examples: Examples) -> str:
-    return _digest({"inputs": examples.inputs, "labels": examples.labels})

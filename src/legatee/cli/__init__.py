@@ -9,6 +9,7 @@ import typer
 from legatee.cli import ask, surgery
 from legatee.errors import LegateeError
 
+INTERRUPTED = 130  # how typer leaves after Ctrl-C
 app = typer.Typer(
     name="legatee",
     help="Start a network with part of another network's parameters, and know whether it helps.",
@@ -39,8 +40,10 @@ def main() -> None:
         app()
     except LegateeError as error:
         sys.exit(f"legatee: {error}")
-    except KeyboardInterrupt:
-        sys.exit("legatee: interrupted; what was finished is kept, the same command goes on")
+    except SystemExit as left:
+        if left.code == INTERRUPTED:
+            sys.exit("legatee: interrupted; what was finished is kept, the same command goes on")
+        raise
 
 
 def _version(asked: bool) -> None:

@@ -19,15 +19,18 @@ MODEL = (
     "a network: `cnn:widths=16-32`, `resnet:depth=8,width=16`, `torchvision:NAME`, `timm:NAME` or "
     "`package.module:factory`; with weights: `MODEL@FILE.safetensors`"
 )
-DATA = "data: `digits:classes=5-9,n=100`, `folder:PATH` (a sub-folder for each class) or `npz:PATH`"
+DATA = (
+    "data: `digits:classes=5-9,n=100`, `folder:PATH,size=64` (a sub-folder of images for each "
+    "class, cropped to a square of that many pixels) or `npz:PATH` (arrays `inputs` and `labels`)"
+)
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
 Rule = Annotated[str, typer.Option(help="Which channels: uniform, first or random.")]
-Classes = Annotated[int, typer.Option(help="Classes of networks without weights.")]
+Classes = Annotated[int, typer.Option(min=1, help="Classes of networks without weights.")]
 Shape = Annotated[str, typer.Option(help="Channels, height and width of one input.")]
-Seed = Annotated[int, typer.Option(help="Seed of whatever is drawn.")]
-Workers = Annotated[int, typer.Option(help="Processes to train in, one thread each.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes to train in, one thread each.")]
 Device = Annotated[str | None, typer.Option(help="Where to train; a GPU when there is one.")]
 
 
@@ -54,6 +57,7 @@ def network_of(
     Raises:
         LegateeError: If there is no such network, or the file does not hold its weights.
     """
+    from legatee.surgery.catalog import state, without_wrappers
     from legatee.surgery.checkpoint import load_weights, read_weights
     from legatee.training.models import build
 
@@ -62,15 +66,15 @@ def network_of(
         if trained:
             raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
         return build(model, classes=classes, shape=shape, seed=seed)
-    tensors = list(read_weights(file).values())
-    outputs = [len(tensor) for tensor in tensors if tensor.ndim == 2]
-    inputs = [tensor.shape[1] for tensor in tensors if tensor.ndim == 4]
-    network = build(
-        model,
-        classes=outputs[-1] if outputs else classes,
-        shape=(inputs[0] if inputs else shape[0], *shape[1:]),
-        seed=seed,
-    )
+    network = build(model, classes=classes, shape=shape, seed=seed)
+    given = read_weights(file)
+    given = dict(zip(without_wrappers(list(given)), given.values(), strict=True))
+    held = [name for name, value in state(network).items() if value.ndim > 1 and name in given]
+    images = [name for name in held if given[name].ndim == 4]
+    if held:  # the first convolution reads the channels, the last layer shows the classes
+        channels = given[images[0]].shape[1] if images else shape[0]
+        outputs, inputs = len(given[held[-1]]), (channels, *shape[1:])
+        network = build(model, classes=outputs, shape=inputs, seed=seed)
     return load_weights(network, file).eval()
 
 

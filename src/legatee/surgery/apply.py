@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from legatee.errors import TransferRefused
+from legatee.positions import expand
 from legatee.surgery.catalog import architecture_digest, state
-from legatee.transfer import Move, Receipt, TransferPlan, account, expand
+from legatee.transfer import Move, Receipt, TransferPlan, account
 
 
 def inherit(plan: TransferPlan, source: nn.Module, target: nn.Module) -> Receipt:
@@ -45,10 +46,17 @@ def inherit(plan: TransferPlan, source: nn.Module, target: nn.Module) -> Receipt
         if (actual := architecture_digest(tensors)) != digest:
             raise TransferRefused(
                 f"the plan was made for another {which} (architecture {digest}, this one is "
-                f"{actual}); plan again for these two networks"
+                f"{actual}): other layers, widths, classes or number types; plan again, or build "
+                "the network that it was made for"
             )
+    spoken_of = {entry.target for entry in plan.entries}
+    shapes = {rest.target: rest.shape for rest in plan.untouched}
+    for name, value in held.items():
+        if name not in spoken_of or shapes.get(name, tuple(value.shape)) != tuple(value.shape):
+            raise TransferRefused(f"the plan does not account for {name!r} {tuple(value.shape)}")
     moves: dict[str, list[Move]] = defaultdict(list)
     for move in plan.moves:
+        _check_names(move, given, held)
         moves[move.target].append(move)
     new = {name: _filled(held[name], given, moves[name]) for name in moves}
     old = {name: held[name].detach().clone() for name in moves}
@@ -65,20 +73,46 @@ def inherit(plan: TransferPlan, source: nn.Module, target: nn.Module) -> Receipt
     return receipt
 
 
+def check_copy(value: Tensor, into: Tensor, what: str) -> None:
+    """Refuse a copy that would lose something, or hand on what is no number.
+
+    Args:
+        value: What would be copied.
+        into: What it would be copied into.
+        what: Names of both, for the message.
+
+    Raises:
+        TransferRefused: If the types do not hold each other's values, or one is NaN or infinite.
+    """
+    if torch.promote_types(value.dtype, into.dtype) != into.dtype:
+        raise TransferRefused(
+            f"cannot copy {what}: {value.dtype} into {into.dtype} would lose range or precision; "
+            "convert one of them first"
+        )
+    if not torch.isfinite(value).all():
+        raise TransferRefused(f"cannot copy {what}: it holds NaN or infinite weights")
+
+
+def _check_names(move: Move, given: dict[str, Tensor], held: dict[str, Tensor]) -> None:
+    """Refuse a move that speaks of tensors that are not there."""
+    for name, shape, tensors in (
+        (move.source, move.source_shape, given),
+        (move.target, move.target_shape, held),
+    ):
+        actual = tuple(tensors[name].shape) if name in tensors else None
+        if actual != shape:
+            raise TransferRefused(
+                f"the plan speaks of {name!r} {shape}, the network has "
+                + ("no such tensor" if actual is None else f"{actual}")
+            )
+
+
 def _filled(target: Tensor, given: dict[str, Tensor], moves: list[Move]) -> Tensor:
     """Return what a target tensor shall hold, computed beside it."""
     value = target.detach().clone()
     for move in moves:
         taken = _box(given[move.source].detach(), move.take)
-        if torch.promote_types(taken.dtype, value.dtype) != value.dtype:
-            raise TransferRefused(
-                f"{move.source!r} is {taken.dtype} and {move.target!r} is {value.dtype}; that copy "
-                "would lose range or precision: convert the target first"
-            )
-        if not torch.isfinite(taken).all():
-            raise TransferRefused(
-                f"{move.source!r} holds NaN or infinite weights; a network inherits only numbers"
-            )
+        check_copy(taken, value, f"{move.source!r} into {move.target!r}")
         _write(value, move.put, taken.to(value))
     return value
 

@@ -14,6 +14,7 @@ from legatee.errors import UntraceableNetwork
 from legatee.surgery.trace import ChannelMap, trace
 
 IMAGE_SIZES = (32, 224, 64, 28, 16, 8, 299, 384)  # common ones, cheapest plausible first
+WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,26 @@ class Catalog:
         return _digest((t.name, t.shape, t.dtype) for t in self.tensors.values())
 
     @cached_property
+    def bare_names(self) -> dict[str, str]:
+        """Every tensor's name without the prefix that a wrapper put before all of them."""
+        return dict(zip(self.tensors, without_wrappers(list(self.tensors)), strict=True))
+
+    def is_like(self, other: "Catalog") -> bool:
+        """Tell whether two networks are of one architecture, wrappers aside.
+
+        Args:
+            other: Another catalogue.
+
+        Returns:
+            Whether names, shapes and types agree.
+        """
+        return self._described() == other._described()
+
+    def _described(self) -> list[tuple[str, tuple[int, ...], str]]:
+        """Return what makes the architecture, tensor by tensor."""
+        return [(self.bare_names[t.name], t.shape, t.dtype) for t in self.tensors.values()]
+
+    @cached_property
     def groups_along(self) -> dict[tuple[str, int], tuple[int, ...]]:
         """The groups that run through an axis, by number, in the order of their first position."""
         found: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
@@ -93,6 +114,25 @@ def state(network: nn.Module) -> dict[str, Tensor]:
     for name, value in saved.items():
         first.setdefault(id(value), name)
     return {name: saved[name] for name in first.values()}
+
+
+def without_wrappers(names: list[str]) -> list[str]:
+    """Strip what torch.compile and DataParallel put before every name, where all names have it.
+
+    Args:
+        names: Names of all tensors of a network.
+
+    Returns:
+        The names without it.
+
+    Example:
+        >>> without_wrappers(["module.conv.weight", "module.conv.bias"])
+        ['conv.weight', 'conv.bias']
+    """
+    for wrapper in WRAPPERS:
+        if names and all(name.startswith(wrapper) for name in names):
+            names = [name.removeprefix(wrapper) for name in names]
+    return names
 
 
 def architecture_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -128,14 +168,14 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
     held = state(network)
     everything = held | dict(network.named_buffers())  # a trace also needs what is not saved
     failure: UntraceableNetwork | None = None
-    for candidate in [example] if example is not None else _examples(held):
+    for candidate in [example] if example is not None else _examples(network):
         try:
             channels = trace(network, everything, candidate)
         except UntraceableNetwork as error:
             failure = failure or error
         else:
             return Catalog(tensors=_tensors(network, held), groups=_groups(channels, held))
-    raise failure or UntraceableNetwork("the network has no weights to follow channels through")
+    raise failure or UntraceableNetwork("the network has no layer to guess its input from")
 
 
 def _digest(described: Iterable[tuple[str, tuple[int, ...], str]]) -> str:
@@ -172,13 +212,14 @@ def _tensors(network: nn.Module, held: dict[str, Tensor]) -> dict[str, TensorInf
     }
 
 
-def _examples(held: dict[str, Tensor]) -> list[Tensor]:
-    """Guess inputs from the first weight: images for a convolution, vectors for a matrix."""
-    for value in held.values():
-        if value.ndim == 4:
-            return [torch.empty(1, value.shape[1], s, s, device="meta") for s in IMAGE_SIZES]
-        if value.ndim == 2:
-            return [torch.empty(1, value.shape[1], device="meta")]
+def _examples(network: nn.Module) -> list[Tensor]:
+    """Guess inputs from the first layer: images for a convolution, vectors for a matrix."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            channels = layer.in_channels
+            return [torch.empty(1, channels, s, s, device="meta") for s in IMAGE_SIZES]
+        if isinstance(layer, nn.Linear):
+            return [torch.empty(1, layer.in_features, device="meta")]
     return []
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from legatee.disk import replacing
-from legatee.errors import TransferRefused, UnusableCheckpoint
-from legatee.surgery.catalog import state
+from legatee.errors import TransferRefused, UnusableCheckpoint, UnusableOutput
+from legatee.surgery.apply import check_copy
+from legatee.surgery.catalog import state, without_wrappers
 
 NESTS = ("state_dict", "model_state_dict", "model")  # where training scripts put the weights
 
@@ -38,10 +40,11 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     try:
         found = load_file(file) if file.suffix == ".safetensors" else _load_pickle(file)
     except Exception as error:
-        cause = str(error).split("\n")[0][:160]
-        kind = "weights" if file.suffix == ".safetensors" else "weights-only"
+        cause = _first_line(error)
+        kind = ".safetensors" if file.suffix == ".safetensors" else "weights-only"
         raise UnusableCheckpoint(
-            f"cannot read {str(path)!r} as {kind} file, and executes nothing to try: {cause}"
+            f"cannot read {str(path)!r}: it is damaged, or more than weights (only a {kind} file "
+            f"is read, nothing is executed; save the state_dict): {cause}"
         ) from error
     for nest in NESTS:
         if isinstance(found, Mapping) and isinstance(found.get(nest), Mapping):
@@ -70,7 +73,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         with safe_open(os.fspath(path), framework="pt") as file:
             return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise UnusableCheckpoint(f"cannot read {os.fspath(path)!r}: {error}") from error
+        raise UnusableCheckpoint(
+            f"cannot read {os.fspath(path)!r}: {_first_line(error)}"
+        ) from error
 
 
 def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
@@ -87,13 +92,15 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
         UnusableCheckpoint: If the file cannot be read.
         TransferRefused: If a tensor is missing, unknown or of another shape, or not finite.
     """
-    given, held = read_weights(path), state(network)
+    found, held = read_weights(path), state(network)
+    given = dict(zip(without_wrappers(list(found)), found.values(), strict=True))
     tied = set(network.state_dict()) - set(held)
     missing, unknown = sorted(set(held) - set(given)), sorted(set(given) - set(held) - tied)
     if missing or unknown:
         raise TransferRefused(
-            f"{os.fspath(path)!r} is not of this architecture: {len(missing)} of its tensors "
-            f"missing ({', '.join(missing[:3])}), {len(unknown)} unknown ({', '.join(unknown[:3])})"
+            f"{os.fspath(path)!r} is not of this architecture: it lacks {len(missing)} tensors "
+            f"[{', '.join(missing[:3])}] and holds {len(unknown)} unknown ones "
+            f"[{', '.join(unknown[:3])}]"
         )
     for name, value in held.items():
         if given[name].shape != value.shape:
@@ -101,8 +108,7 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> nn.Module:
                 f"{os.fspath(path)!r} holds {name!r} as {tuple(given[name].shape)}; "
                 f"the network has {tuple(value.shape)}"
             )
-        if not torch.isfinite(given[name]).all():
-            raise TransferRefused(f"{os.fspath(path)!r} holds NaN or infinite weights in {name!r}")
+        check_copy(given[name], value, f"{name!r} of {os.fspath(path)!r}")
     with torch.no_grad():
         for name, value in held.items():
             value.copy_(given[name])
@@ -120,8 +126,10 @@ def write_weights(
         metadata: Provenance, text by key.
 
     Raises:
-        UnusableOutput: If the file cannot be written.
+        UnusableOutput: If the file cannot be written, or is not called ``.safetensors``.
     """
+    if Path(path).suffix != ".safetensors":
+        raise UnusableOutput(f"{os.fspath(path)!r} would hold safetensors; end its name so")
     held = state(network)
     first = {id(value): name for name, value in held.items()}
     tied = {
@@ -132,7 +140,12 @@ def write_weights(
     extra = {"ties": json.dumps(tied)} if tied else {}
     tensors = {name: value.detach().cpu().contiguous() for name, value in held.items()}
     with replacing(path) as beside:
-        save_file(tensors, beside, metadata={**metadata, **extra})
+        try:
+            save_file(tensors, beside, metadata={**metadata, **extra})
+        except SafetensorError as error:
+            raise UnusableOutput(
+                f"cannot write {os.fspath(path)!r}: {_first_line(error)}"
+            ) from error
 
 
 def _load_pickle(file: Path) -> object:
@@ -140,3 +153,9 @@ def _load_pickle(file: Path) -> object:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of legacy formats, whose reading then fails or succeeds
         return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _first_line(error: Exception) -> str:
+    """Return the cause that an error names, without what colours it on a terminal."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip()
+    return plain.split("\n")[0][:160] or type(error).__name__

@@ -7,8 +7,6 @@ from math import prod
 from legatee.errors import TransferRefused
 from legatee.surgery.catalog import Catalog
 
-WRAPPERS = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
-
 
 def match_tensors(
     source: Catalog, target: Catalog, explicit: Mapping[str, str] | None
@@ -35,8 +33,8 @@ def match_tensors(
         {'0.weight': '0.weight', '0.bias': '0.bias'}
     """
     if explicit is None:
-        bare = {_unwrapped(name): name for name in source.tensors}
-        return {t: bare[_unwrapped(t)] for t in target.tensors if _unwrapped(t) in bare}
+        theirs = {bare: name for name, bare in source.bare_names.items()}
+        return {t: theirs[bare] for t, bare in target.bare_names.items() if bare in theirs}
     found: dict[str, str] = {}
     for to, frm in explicit.items():
         below = {t: frm + t.removeprefix(to) for t in target.tensors if _is_below(t, to)}
@@ -77,13 +75,6 @@ def match_groups(source: Catalog, target: Catalog, tensors: Mapping[str, str]) -
         if votes:
             chosen[number] = max(votes, key=lambda n: (votes[n], -n))
     return chosen
-
-
-def _unwrapped(name: str) -> str:
-    """Return a tensor's name without the prefixes that wrappers add."""
-    for wrapper in WRAPPERS:
-        name = name.removeprefix(wrapper)
-    return name
 
 
 def _is_below(name: str, module: str) -> bool:

@@ -6,46 +6,18 @@ operation reads and returns those of what it gives.
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from legatee.errors import UntraceableNetwork
+from legatee.surgery.equalities import Equalities
 
 Fields = list[Tensor]
 aten = torch.ops.aten
-
-
-@dataclass
-class Equalities:
-    """Pairs of identities found equal, solved once at the end."""
-
-    count: int = 0
-    pairs: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
-
-    def fresh(self, size: int) -> Tensor:
-        """Return ``size`` new identities."""
-        self.count += size
-        return torch.arange(self.count - size, self.count)
-
-    def equate(self, a: Tensor, b: Tensor) -> None:
-        """Make two arrays of identities equal, element by element after broadcasting."""
-        a, b = torch.broadcast_tensors(a, b)
-        self.pairs.append((a.reshape(-1).numpy(), b.reshape(-1).numpy()))
-
-    def solve(self) -> np.ndarray:
-        """Return the class of every identity."""
-        if not self.pairs:
-            return np.arange(self.count)
-        rows, columns = (np.concatenate(side) for side in zip(*self.pairs, strict=True))
-        links = coo_array((np.ones(len(rows), bool), (rows, columns)), (self.count, self.count))
-        return connected_components(links, directed=False)[1]
 
 
 @dataclass(frozen=True)
@@ -164,6 +136,14 @@ def _batch_norm(call: Call) -> list[Fields]:
     return [call.fields(x)]
 
 
+def _group_norm(call: Call) -> list[Fields]:
+    """Weight and bias belong to the channels they scale."""
+    x, weight, bias = call.args[:3]
+    for parameter in (weight, bias):
+        call.equate(call.at(x, 1), call.at(parameter, 0))
+    return [call.fields(x)]
+
+
 def _layer_norm(call: Call) -> list[Fields]:
     """Weight and bias lie over the trailing axes that are normalised."""
     x, _, weight, bias = call.args[:4]
@@ -274,6 +254,8 @@ RULES: dict[Any, Rule] = {
     for rule, packets in {
         _convolution: (aten.convolution,),
         _batch_norm: (aten.native_batch_norm,),
+        _group_norm: (aten.native_group_norm,),
+        pointwise: (aten._prelu_kernel,),
         _layer_norm: (aten.native_layer_norm,),
         _matmul: (aten.addmm, aten.mm, aten.bmm, aten.baddbmm),
         _reduce: (aten.mean, aten.sum, aten.amax),

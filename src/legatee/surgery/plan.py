@@ -8,10 +8,11 @@ import numpy as np
 from torch import Tensor, nn
 
 from legatee.errors import TransferRefused, UntraceableNetwork
+from legatee.positions import compress
 from legatee.surgery.catalog import Catalog, read, read_tensors
 from legatee.surgery.match import match_groups, match_tensors
 from legatee.surgery.select import select, share
-from legatee.transfer import Move, TransferPlan, Untouched, compress
+from legatee.transfer import Move, TransferPlan, Untouched
 
 NOTHING = "the share asked for leaves no channel to inherit"
 
@@ -66,14 +67,16 @@ def plan(  # noqa: PLR0913 - a front door
     """
     if not 0 <= alpha <= 1:
         raise TransferRefused(f"alpha is {alpha}; expected a share between 0 and 1")
-    ours, theirs = _catalogs(source, target, data, whole=alpha == 1 and head)
+    if seed < 0:
+        raise TransferRefused(f"seed is {seed}; expected 0 or a number above")
+    ours, theirs = _catalogs(source, target, data, whole=alpha == 0 or (alpha == 1 and head))
     tensors = match_tensors(ours, theirs, match)
     draft = _Draft(
         source=ours,
         target=theirs,
         groups=match_groups(ours, theirs, tensors),
         channels={},
-        head=head and ours.digest == theirs.digest,
+        head=head and ours.is_like(theirs),
     )
     for number in draft.groups:
         draft.channels[number] = draft.pick(number, alpha, rule, seed)
@@ -81,7 +84,7 @@ def plan(  # noqa: PLR0913 - a front door
         name: draft.move(name, tensors.get(name)) if alpha > 0 else NOTHING
         for name in theirs.tensors
     }
-    _drop_stray_counters(found)
+    _drop_strays(found, theirs)
     entries = tuple(
         Untouched(target=name, shape=theirs.tensors[name].shape, reason=made)
         if isinstance(made, str)
@@ -102,16 +105,42 @@ def plan(  # noqa: PLR0913 - a front door
     return drawn
 
 
-def _drop_stray_counters(found: dict[str, Move | str]) -> None:
-    """Leave a scalar, such as a count of batches, where nothing else of its module is inherited."""
-    inherited: dict[str, bool] = {}  # module -> whether one of its other tensors is
-    for name, made in found.items():
-        if not isinstance(made, Move) or made.target_shape:
+def _drop_strays(found: dict[str, Move | str], target: Catalog) -> None:
+    """Leave what is worth nothing by itself: norms and biases without a layer, counts without both.
+
+    A bias belongs to its own layer; a norm to the layers whose rows make the channels it scales.
+    """
+    inherited = {name for name, made in found.items() if isinstance(made, Move)}
+    for name in sorted(inherited):
+        shape = target.tensors[name].shape
+        if len(shape) == 1:
+            makers = _makers(name, target)
+            if makers and not makers & inherited:
+                found[name] = "no layer that makes its channels is inherited"
+        elif not shape:
             module = name.rpartition(".")[0]
-            inherited[module] = inherited.get(module, False) or isinstance(made, Move)
-    for name, made in found.items():
-        if isinstance(made, Move) and not inherited.get(name.rpartition(".")[0], True):
-            found[name] = "nothing else of its module is inherited"
+            others = [
+                n for n in found if n.rpartition(".")[0] == module and target.tensors[n].shape
+            ]
+            if others and not any(isinstance(found[n], Move) for n in others):
+                found[name] = "nothing else of its module is inherited"
+
+
+def _makers(name: str, target: Catalog) -> set[str]:
+    """Return the layers that a bias or norm belongs to."""
+    holders = {
+        member
+        for number in target.groups_along.get((name, 0), ())
+        for member in target.groups[number].members
+        if len(target.tensors[member[0]].shape) > 1
+    }
+    rows = {n for n, axis in holders if axis == 0} or {n for n, _ in holders}
+    return {n for n in rows if _beside(n, name)} or rows
+
+
+def _beside(one: str, other: str) -> bool:
+    """Tell whether two tensors are of one module."""
+    return one.rpartition(".")[0] == other.rpartition(".")[0]
 
 
 def _catalog(network: nn.Module | Catalog, data: Tensor | None) -> Catalog:
@@ -135,7 +164,7 @@ def _catalogs(
     except UntraceableNetwork as error:
         if whole and isinstance(source, nn.Module) and isinstance(target, nn.Module):
             ours, theirs = read_tensors(source), read_tensors(target)
-            if ours.digest == theirs.digest:
+            if ours.is_like(theirs):
                 return ours, theirs
         raise UntraceableNetwork(
             f"{error}; without knowing its channels only a whole copy between equal architectures "
@@ -208,7 +237,7 @@ class _Draft:
                 continue
             there = self.source.groups[chosen]
             if here.role == "class" and not self.head:
-                return "the head is inherited only between equal architectures, and if asked"
+                return "the head is inherited only between equal architectures of the same classes"
             if here.role == "input" and here.size != there.size:
                 return f"{here.size} input channels here, {there.size} in the source"
             ours, theirs = here.members[name, axis], there.members.get((source_name, axis))

@@ -7,6 +7,7 @@ flattening repeats one over many positions, a product of batched matrices (atten
 columns of a head one block. What is one at the end must be inherited together.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from legatee.errors import UntraceableNetwork
-from legatee.surgery.operations import RULES, Call, Equalities, along, pointwise, squeezed
+from legatee.surgery.equalities import Equalities
+from legatee.surgery.operations import RULES, Call, along, pointwise, squeezed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,26 +55,38 @@ def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> Ch
             effect on channels is not known.
     """
     mode = _ChannelTrace()
-    shadows = {name: torch.empty_like(value, device="meta") for name, value in tensors.items()}
-    for name, shadow in shadows.items():
-        mode.label_parameter(name, shadow)
-    stand_in = torch.empty_like(example[:1], device="meta")
-    mode.label_input(stand_in)
-    was_training = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        with torch.no_grad(), mode:
-            output = torch.func.functional_call(network, shadows, (stand_in,))
-    except UntraceableNetwork:
-        raise
-    except Exception as error:
-        cause = " ".join(str(error).split())[:200]
-        shape = tuple(example.shape)
-        raise UntraceableNetwork(f"the network does not run on shape {shape}: {cause}") from error
-    finally:
-        for module, training in was_training.items():
-            module.training = training
+    with torch.inference_mode(False), torch.no_grad():
+        shadows = {name: _shadow(value) for name, value in tensors.items()}
+        for name, shadow in shadows.items():
+            mode.label_parameter(name, shadow)
+        stand_in = torch.empty_like(example[:1], device="meta")
+        mode.label_input(stand_in)
+        try:
+            copy = _copy(network, {id(tensors[name]): shadows[name] for name in tensors})
+            with mode:
+                output = copy(stand_in)
+        except UntraceableNetwork:
+            raise
+        except Exception as error:  # the user's forward raises whatever it likes
+            cause = " ".join(str(error).split())[:200] or type(error).__name__
+            raise UntraceableNetwork(
+                f"the network does not run on shape {tuple(example.shape)}: {cause}"
+            ) from error
     return mode.channels(output)
+
+
+def _shadow(value: Tensor) -> Tensor:
+    """Return a tensor of the same shape and type without numbers."""
+    shadow = torch.empty_like(value, device="meta")
+    return nn.Parameter(shadow, requires_grad=False) if isinstance(value, nn.Parameter) else shadow
+
+
+def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
+    """Return the network in evaluation mode with shadows for its tensors; itself is not touched."""
+    if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        network = network.module
+    network = getattr(network, "_orig_mod", network)  # what torch.compile wraps
+    return deepcopy(network, dict(shadows)).eval()
 
 
 class _ChannelTrace(TorchDispatchMode):

@@ -1,0 +1,62 @@
+"""What tells one race from another, so that only the same one is gone on with."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from hashlib import sha256
+
+import torch
+from torch import Tensor
+
+from legatee.training.examples import Examples
+from legatee.training.loop import Trainer
+
+
+def name_of(function: object) -> str:
+    """Return how a function or a callable object is told from another.
+
+    Args:
+        function: Such as a :class:`Trainer` or a metric.
+
+    Returns:
+        Its qualified name with a digest of its code, or what it is made of where that says more.
+    """
+    if isinstance(function, Trainer):
+        return repr(function)
+    if isinstance(function, partial):
+        return f"{name_of(function.func)}{function.args}{function.keywords}"
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', 'object')}"
+    code = getattr(function, "__code__", None)
+    return name if code is None else f"{name} {_digest_text(code.co_code, code.co_consts)}"
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """Digest tensors with their names, bit for bit.
+
+    Args:
+        tensors: Tensors by name.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
+    found = sha256()
+    for name, value in tensors.items():
+        found.update(name.encode())
+        found.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+def _digest_text(*parts: object) -> str:
+    return sha256(re.sub(r" at 0x[0-9a-f]+", "", repr(parts)).encode()).hexdigest()[:8]
+
+
+def digest_examples(examples: Examples) -> str:
+    """Digest examples.
+
+    Args:
+        examples: Inputs and labels.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
+    return digest({"inputs": examples.inputs, "labels": examples.labels})
