@@ -4,12 +4,15 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from hashlib import sha256
+from types import FunctionType
 
 import torch
 from torch import Tensor
 
 from legatee.training.examples import Examples
 from legatee.training.loop import Trainer
+
+PLAIN = (bool, int, float, str, bytes, tuple, type(None))  # what has one way to be written
 
 
 def name_of(function: object) -> str:
@@ -19,15 +22,23 @@ def name_of(function: object) -> str:
         function: Such as a :class:`Trainer` or a metric.
 
     Returns:
-        Its qualified name with a digest of its code, or what it is made of where that says more.
+        Its qualified name with a digest of its code and of the plain values that it captures;
+        other values that it captures, such as networks and lists, are not looked into.
     """
     if isinstance(function, Trainer):
         return repr(function)
     if isinstance(function, partial):
         return f"{name_of(function.func)}{function.args}{function.keywords}"
-    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', 'object')}"
-    code = getattr(function, "__code__", None)
-    return name if code is None else f"{name} {_digest_text(code.co_code, code.co_consts)}"
+    if isinstance(function, FunctionType):
+        code = function.__code__
+        captured = [cell.cell_contents for cell in function.__closure__ or ()]
+        plain = [value for value in captured if isinstance(value, PLAIN)]
+        parts = (code.co_code, code.co_names, code.co_consts, function.__defaults__, plain)
+        return f"{function.__module__}.{function.__qualname__} {_digest_text(*parts)}"
+    if isinstance(function, type) or not hasattr(function, "__dict__"):
+        return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    held = {key: value for key, value in vars(function).items() if isinstance(value, PLAIN)}
+    return f"{name_of(type(function))} {_digest_text(held)}"
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
