@@ -24,6 +24,10 @@ class UnknownName(LegateeError):
         super().__init__(f"unknown {kind} {given!r}; {hint}")
 
 
+class InvalidSetting(LegateeError):
+    """A point of the model world, or a grid of them, with a value that is out of its range."""
+
+
 class UnusableData(LegateeError):
     """Examples that cannot be learned from: missing, unreadable, non-finite or badly labelled."""
 

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from legatee.advisor.identity import digest, digest_examples, name_of
 from legatee.errors import LegateeError
+from legatee.progress import track
 from legatee.results import Layout, Store, Unit, Variable
 from legatee.surgery.apply import inherit
 from legatee.surgery.catalog import state
 from legatee.surgery.plan import plan
 from legatee.training.examples import Examples
 from legatee.training.loop import Trainer
-from legatee.training.progress import track
 from legatee.transfer import TransferPlan
 
 Fit = Callable[[nn.Module, Examples, int], nn.Module]

@@ -21,12 +21,13 @@ class Advance(Protocol):
 
 
 @contextmanager
-def track(total: int, label: str) -> Iterator[Advance]:
+def track(total: int, label: str, *, shown: bool = True) -> Iterator[Advance]:
     """Show a bar on standard error while the block runs, and nothing unless that is a terminal.
 
     Args:
         total: Steps to come [count].
         label: What they are.
+        shown: Whether the caller was asked to show one at all.
 
     Yields:
         A function to call after each step, with an optional text to show.
@@ -36,7 +37,7 @@ def track(total: int, label: str) -> Iterator[Advance]:
         ...     for seed in range(2):
         ...         advance(f"seed {seed}")
     """
-    if not sys.stderr.isatty():
+    if not (shown and sys.stderr.isatty()):
         yield lambda text="": None
         return
     columns = (

@@ -1,7 +1,7 @@
 import io
 import sys
 
-from legatee.training.progress import track
+from legatee.progress import track
 
 
 class Terminal(io.StringIO):

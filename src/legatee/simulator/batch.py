@@ -1,0 +1,238 @@
+"""A batch of runs of one shape: upstream, scratch and inherited, from draws to measurements."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from legatee.setting import Setting
+from legatee.simulator import evaluate
+from legatee.simulator.decompose import (
+    Coefficients,
+    decompose,
+    hand_on,
+    nothing,
+    over_filters,
+    own_samples,
+)
+from legatee.simulator.inherit import Heirs, active_heirs, random_heirs, selected_heirs
+from legatee.simulator.span import draw, kept_coordinates
+from legatee.simulator.train import Descent, Lesson
+
+Cell = tuple[Setting, int]  # a setting and a seed
+Measured = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How runs are computed, and what is kept of them.
+
+    Attributes:
+        device: Where.
+        dtype: What training and test compute in.
+        log_steps: How many steps to look at, evenly spread, or which.
+        test_draws: Test points for each task, each standing for four samples [count].
+        coefficients: Filters per sign and samples to make room for if every coefficient is kept,
+            else ``None`` [count].
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    log_steps: int | tuple[int, ...]
+    test_draws: int
+    coefficients: tuple[int, int] | None
+
+    def logged(self, steps: int) -> list[int]:
+        """Return the steps to look at in a training.
+
+        Args:
+            steps: Steps of the training [count].
+
+        Returns:
+            Their numbers in order, the first and the last among them; equally many for every
+            training, so that one may come twice.
+        """
+        if isinstance(self.log_steps, int):
+            return [round(steps * i / (self.log_steps - 1)) for i in range(self.log_steps)]
+        return sorted([0, *(min(max(step, 0), steps) for step in self.log_steps), steps])
+
+
+def shape_of(setting: Setting) -> tuple[object, ...]:
+    """Return what must be equal of settings that run in one batch.
+
+    Args:
+        setting: The setting.
+
+    Returns:
+        Something to compare.
+    """
+    sizes = [(task.n, task.m, task.steps) for task in setting.resolved]
+    return (*sizes, setting.inherit, setting.inherited_filters, kept_coordinates(setting))
+
+
+def bytes_of(setting: Setting, how: How) -> int:
+    """Return about how much memory one run of a setting takes while it is computed.
+
+    Args:
+        setting: The setting.
+        how: How it is computed.
+
+    Returns:
+        Memory [bytes].
+    """
+    size = torch.empty(0, dtype=how.dtype).itemsize
+    kept = kept_coordinates(setting)
+    total = 0
+    for task in setting.resolved:
+        filters = 2 * task.m
+        total += 8 * kept * (3 * task.n + 6 * filters)  # draws, patches, weights
+        total += (8 + 3 * size) * min(task.n, 2 * kept) ** 2  # inner products, as made and dealt
+        total += (40 + 6 * size) * filters * task.n  # coefficients and pre-activations
+        total += 3 * size * how.test_draws * filters + 24 * filters**2
+    return total
+
+
+def run_batch(cells: Sequence[Cell], how: How) -> Measured:
+    """Run settings of one shape, upstream, scratch and inherited.
+
+    Args:
+        cells: ``S`` settings of one shape, each with a seed.
+        how: How they are computed.
+
+    Returns:
+        What was measured by name, each ``[S, run, step, ...]``, but ``inherited_filters
+        [S, sign]``.
+    """
+    world = _World(cells, how)
+    fresh = [nothing(len(cells), 2 * t.m, world.samples, how.device) for t in world.tasks]
+    upstream = Descent(world.lessons[0], world.filters[0])
+    runs = [_follow(upstream, 0, world, fresh[0])]
+    heirs = world.heirs(upstream.weights)
+    runs.append(_follow(Descent(world.lessons[1], world.filters[1]), 1, world, fresh[1]))
+    inherited = Descent(world.lessons[1], heirs.take(upstream.weights, world.filters[1]))
+    handed_on = hand_on(decompose(upstream, 0, world.norms[0], fresh[0]), heirs)
+    runs.append(_follow(inherited, 1, world, handed_on))
+    measured = {name: torch.stack([run[name] for run in runs], 1) for name in runs[0]}
+    measured["inherited_filters"] = heirs.inherited.unflatten(1, (2, -1)).sum(-1)
+    return {name: values.cpu().numpy() for name, values in measured.items()}
+
+
+class _World:
+    """What a batch of runs lives in: tasks, lessons, initial filters, test points."""
+
+    def __init__(self, cells: Sequence[Cell], how: How):
+        self.how = how
+        self.settings = [setting for setting, _ in cells]
+        self.tasks = self.settings[0].resolved  # sizes are equal for all
+        self.samples = (self.tasks[0].n, self.tasks[1].n)
+        draws = [draw(setting, seed, how.test_draws) for setting, seed in cells]
+        sigma_0 = self._column(s.sigma_0 for s in self.settings)[:, None, None]
+        self.filters = [sigma_0 * self._stack(d.filters[k] for d in draws) for k in (0, 1)]
+        self.tests = self._stack(d.tests for d in draws).to(how.dtype)
+        u_norm = self._column(s.u_norm for s in self.settings)
+        self.norms, self.scales, self.lessons = [], [], []
+        for k in (0, 1):
+            own = [s.resolved[k] for s in self.settings]
+            scale = self._column(task.sigma_p for task in own)[:, None].repeat(1, self.kept)
+            for direction in (0, 1 + k):
+                scale[:, direction] *= self._column(
+                    s.noise_signal_correlation for s in self.settings
+                )
+            v_norm = self._column(task.v_norm for task in own)
+            signal = torch.zeros_like(scale)
+            signal[:, 0], signal[:, 1 + k] = u_norm, v_norm
+            self.norms.append((u_norm, v_norm))
+            self.scales.append(scale)
+            self.lessons.append(
+                Lesson(
+                    patches=scale[:, None] * self._stack(d.noise[k] for d in draws),
+                    signal=signal,
+                    labels=self._stack(d.labels[k] for d in draws),
+                    signs=self._stack(d.signs[k] for d in draws),
+                    eta=self._column(task.eta for task in own),
+                    weight_decay=self._column(s.weight_decay for s in self.settings),
+                    filters=2 * self.tasks[k].m,
+                    dtype=how.dtype,
+                )
+            )
+
+    @property
+    def kept(self) -> int:
+        """Coordinates of every vector [count]."""
+        return self.filters[0].shape[-1]
+
+    def heirs(self, upstream: Tensor) -> Heirs:
+        """Choose what is inherited of the upstream networks' filters ``[S, R1, D]``."""
+        first, lesson = self.settings[0], self.lessons[1]
+        count = first.inherited_filters
+        if first.inherit == "selected":
+            return selected_heirs(upstream, lesson, count, self.scales[1])
+        if first.inherit == "active":
+            threshold = self._column(s.active_threshold for s in self.settings)
+            return active_heirs(upstream, lesson, count, threshold)
+        return random_heirs(upstream, lesson, count)
+
+    def _column(self, values: Iterable[float]) -> Tensor:
+        """Return one number for each run ``[S]``."""
+        return torch.tensor(list(values), dtype=torch.float64, device=self.how.device)
+
+    def _stack(self, arrays: Iterable[np.ndarray]) -> Tensor:
+        """Return one array for each run ``[S, ...]``."""
+        return torch.from_numpy(np.stack(list(arrays))).to(self.how.device)
+
+
+def _follow(descent: Descent, task: int, world: _World, before: Coefficients) -> dict[str, Tensor]:
+    """Train a batch of networks; return what was measured on the way ``[S, step, ...]``."""
+    records, now = [], 0
+    for step in world.how.logged(world.tasks[task].steps):
+        if step > now:
+            descent.advance(step - now)
+        now = step
+        learned = decompose(descent, task, world.norms[task], before)
+        records.append(_learning(learned, world) | _performance(descent, task, world))
+    return {name: torch.stack([record[name] for record in records], 1) for name in records[0]}
+
+
+def _performance(descent: Descent, task: int, world: _World) -> dict[str, Tensor]:
+    """Measure how well a batch of networks does ``[S]``."""
+    accuracy, error = evaluate.test_accuracy(
+        descent.weights, descent.lesson.signal, world.scales[task], world.tests
+    )
+    return {
+        "train_loss": evaluate.train_loss(descent),
+        "train_accuracy": evaluate.train_accuracy(descent),
+        "test_accuracy": accuracy,
+        "test_accuracy_error": error,
+    }
+
+
+def _learning(learned: Coefficients, world: _World) -> dict[str, Tensor]:
+    """Sum up what a batch of networks has learned, or keep all of it ``[S, ...]``."""
+    noise = [
+        own_samples(part, lesson.labels)
+        for part, lesson in zip(learned.noise, world.lessons, strict=True)
+    ]
+    found = {
+        "universal": over_filters(learned.universal),
+        "specific": torch.stack([over_filters(part) for part in learned.specific], 1),
+        "noise": torch.stack([over_filters(part) for part in noise], 1),
+    }
+    if room := world.how.coefficients:
+        found["universal_coefficient"] = _widened(learned.universal, room[:1])
+        found["specific_coefficient"] = torch.stack(
+            [_widened(part, room[:1]) for part in learned.specific], 1
+        )
+        found["noise_coefficient"] = torch.stack(
+            [_widened(part, room) for part in learned.noise], 1
+        )
+    return found
+
+
+def _widened(values: Tensor, room: Sequence[int]) -> Tensor:
+    """Tell the signs apart, and pad with NaN: [S, R, ...] to [S, 2, *room]."""
+    apart = values.unflatten(1, (2, -1))
+    short = [n - have for n, have in zip(room, apart.shape[2:], strict=True)]
+    return pad(apart, [x for n in reversed(short) for x in (0, n)], value=torch.nan)

@@ -1,0 +1,73 @@
+"""How good a batch of networks is: on its training samples, and on all that it might be shown."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from legatee.simulator.train import Descent
+
+JITTER = 1e-12  # of the mean variance, so that a covariance without full rank has a factor
+
+
+def train_loss(descent: Descent) -> Tensor:
+    """Return the mean logistic loss of the training samples.
+
+    Args:
+        descent: The networks.
+
+    Returns:
+        Loss ``[S]`` [nats].
+    """
+    return softplus(-descent.lesson.labels * descent.outputs().double()).mean(1)
+
+
+def train_accuracy(descent: Descent) -> Tensor:
+    """Return the share of the training samples that are classified as labelled.
+
+    Args:
+        descent: The networks.
+
+    Returns:
+        Accuracy ``[S]`` [fraction, 0..1]; an output of 0 counts as half.
+    """
+    return _right(descent.lesson.labels * descent.outputs().double()).mean(1)
+
+
+def test_accuracy(
+    filters: Tensor, signal: Tensor, scale: Tensor, normals: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Estimate the accuracy on fresh samples of a task.
+
+    What the filters say of a fresh noise patch is Gaussian with their own inner products as
+    covariance: 2 m numbers a sample, whatever the dimension. Noise and label are independent and
+    noise is symmetric, so that every draw stands for four samples: itself and its negative, with
+    either label.
+
+    Args:
+        filters: The networks' filters, those of the positive sign first ``[S, R, D]``, float64.
+        signal: The signal patch of the task ``[S, D]``.
+        scale: Standard deviation of a noise patch along each coordinate ``[S, D]``.
+        normals: Standard normals in the type to compute in ``[S, draws, >= R]``.
+
+    Returns:
+        Accuracy ``[S]`` [fraction, 0..1], an output of 0 counting as half, and its standard error.
+    """
+    seen = filters * scale[:, None]
+    covariance = seen @ seen.mT
+    jitter = JITTER * covariance.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
+    eye = torch.eye(filters.shape[1], dtype=filters.dtype, device=filters.device)
+    factor, _ = torch.linalg.cholesky_ex(covariance + jitter * eye)
+    heard = normals[..., : filters.shape[1]] @ factor.to(normals.dtype).mT
+    sides = torch.ones(filters.shape[1], dtype=normals.dtype, device=filters.device)
+    sides[len(sides) // 2 :] = -1
+    positive = heard.relu() @ sides
+    noise = torch.stack([positive, positive - heard @ sides])  # relu(-x) = relu(x) - x
+    says = (filters @ signal[..., None])[..., 0].to(normals.dtype)
+    shown, hidden = (says.relu() @ sides)[:, None], ((-says).relu() @ sides)[:, None]
+    right = (_right(shown + noise) + _right(-hidden - noise)).mean(0) / 2
+    return right.mean(1), right.std(1) / right.shape[1] ** 0.5
+
+
+def _right(margins: Tensor) -> Tensor:
+    """Return 1 where a margin is positive, half where it is 0, and NaN where it is none."""
+    return (margins.sign() + 1) / 2
