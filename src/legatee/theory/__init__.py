@@ -1,0 +1,1 @@
+"""What can be said of the model world without simulating it."""
