@@ -1,7 +1,7 @@
-"""The model world as one writes it first: d coordinates, autograd, one run at a time. Slow, obvious.
+"""The model world as one writes it first: d coordinates, autograd, one run at a time.
 
-It shares nothing with the simulator but the words. Its draws can be given, so that the two can be
-held to the same numbers, or made here, so that they can be compared in law.
+Slow and obvious. It shares nothing with the simulator but the words. Its draws can be given, so
+that the two can be held to the same numbers, or made here, so that they can be compared in law.
 """
 
 from dataclasses import dataclass
@@ -64,9 +64,7 @@ def train(network: Network, samples: Samples, eta: float, steps: int, decay: flo
         if step == steps:
             break
         gradients = torch.autograd.grad(loss, filters)
-        filters = [
-            w - eta * (g + decay * w) for w, g in zip(filters, gradients, strict=True)
-        ]
+        filters = [w - eta * (g + decay * w) for w, g in zip(filters, gradients, strict=True)]
     return Network(*(w.detach() for w in filters)), losses
 
 
@@ -105,8 +103,7 @@ def run(setting, seed: int, test_samples: int) -> dict[str, float]:
     generator = torch.Generator().manual_seed(seed)
     tasks, d = setting.resolved, setting.d
     samples = [
-        draw_samples(generator, task.n, d, setting.u_norm, task, k)
-        for k, task in enumerate(tasks)
+        draw_samples(generator, task.n, d, setting.u_norm, task, k) for k, task in enumerate(tasks)
     ]
     start, fresh = (draw_network(generator, task.m, d, setting.sigma_0) for task in tasks)
     upstream, _ = train(start, samples[0], tasks[0].eta, tasks[0].steps)

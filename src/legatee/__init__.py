@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from legatee.advisor.decide import advise
     from legatee.advisor.race import Arm
     from legatee.errors import LegateeError
+    from legatee.grid import Grid
+    from legatee.setting import Setting, Task
+    from legatee.simulator.run import simulate
     from legatee.surgery.apply import inherit
     from legatee.surgery.plan import plan
     from legatee.training.data import load
@@ -29,8 +32,11 @@ __all__ = [
     "Advice",
     "Arm",
     "Examples",
+    "Grid",
     "LegateeError",
     "Receipt",
+    "Setting",
+    "Task",
     "Trainer",
     "TransferPlan",
     "Verdict",
@@ -39,14 +45,18 @@ __all__ = [
     "inherit",
     "load",
     "plan",
+    "simulate",
 ]
 
 _HOMES = {
     "Advice": "advice",
     "Arm": "advisor.race",
     "Examples": "training.examples",
+    "Grid": "grid",
     "LegateeError": "errors",
     "Receipt": "transfer",
+    "Setting": "setting",
+    "Task": "setting",
     "Trainer": "training.loop",
     "TransferPlan": "transfer",
     "Verdict": "advice",
@@ -55,6 +65,7 @@ _HOMES = {
     "inherit": "surgery.apply",
     "load": "training.data",
     "plan": "surgery.plan",
+    "simulate": "simulator.run",
 }
 
 

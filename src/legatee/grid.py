@@ -1,12 +1,12 @@
 """Named axes laid over a setting: every combination of their values is a setting."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 
 from legatee.errors import InvalidSetting, UnknownName
-from legatee.setting import FIELDS, Setting, Value, fields
+from legatee.setting import FIELDS, QUANTITIES, Setting, Value, fields
 
 AGREEING = ("alpha", "m", "upstream.m", "downstream.m")  # no more inherited than there are
 
@@ -28,11 +28,8 @@ class Grid:
         UnknownName: If an axis is no field of a setting.
 
     Example:
-        >>> from legatee.setting import Task
-        >>> task = Task(n=10, v_norm=1.0, sigma_p=1.0)
-        >>> base = Setting(d=50, m=4, u_norm=2.0, upstream=task, downstream=task, alpha=0.5,
-        ...                eta=0.1, sigma_0=0.01, steps=20)
-        >>> grid = Grid(base=base, axes={"upstream.n": [10, 20], "alpha": [0, 0.5, 1]})
+        >>> from legatee.setting import EXAMPLE
+        >>> grid = Grid(base=EXAMPLE, axes={"upstream.n": [10, 20], "alpha": [0, 0.5, 1]})
         >>> grid.shape, len(grid), [setting.alpha for setting in grid][:4]
         ((2, 3), 6, [0.0, 0.5, 1.0, 0.0])
     """
@@ -41,16 +38,11 @@ class Grid:
     axes: Mapping[str, tuple[Value, ...]]
 
     def __post_init__(self) -> None:
-        axes = {name: tuple(values) for name, values in dict(self.axes).items()}
-        if not axes:
+        if not isinstance(self.base, Setting):
+            raise InvalidSetting(f"base is {self.base!r}; expected a Setting")
+        if not self.axes:
             raise InvalidSetting("the grid has no axes; give at least one field and its values")
-        for name, values in axes.items():
-            if name not in FIELDS:
-                raise UnknownName("field", name, FIELDS)
-            if not values:
-                raise InvalidSetting(f"the grid's axis {name} is empty; expected a value or more")
-            if len(set(values)) < len(values):
-                raise InvalidSetting(f"the grid's axis {name} has a value twice: {list(values)}")
+        axes = {name: _values(name, given) for name, given in self.axes.items()}
         object.__setattr__(self, "axes", axes)
         for name, values in axes.items():  # each value with the base ...
             if name not in AGREEING:
@@ -65,6 +57,9 @@ class Grid:
         """Values along each axis [count]."""
         return tuple(len(values) for values in self.axes.values())
 
+    def __hash__(self) -> int:
+        return hash((self.base, tuple(self.axes.items())))
+
     def __len__(self) -> int:
         return prod(self.shape)
 
@@ -76,3 +71,18 @@ class Grid:
         """Return the base setting with some fields of its own."""
         every = {**fields(self.base), **own}
         return Setting.of({name: value for name, value in every.items() if value is not None})
+
+
+def _values(name: str, given: Iterable[Value]) -> tuple[Value, ...]:
+    """Return the values of an axis as plain numbers or words."""
+    if name not in FIELDS:
+        raise UnknownName("field", str(name), FIELDS)
+    if isinstance(given, str | set) or not isinstance(given, Iterable):
+        raise InvalidSetting(f"the grid's axis {name} is {given!r}; expected a list of values")
+    quantity = QUANTITIES.get(name)
+    values = tuple(quantity.check(name, value) if quantity else value for value in given)
+    if not values:
+        raise InvalidSetting(f"the grid's axis {name} is empty; expected a value or more")
+    if len(set(values)) < len(values):
+        raise InvalidSetting(f"the grid's axis {name} has a value twice: {list(values)}")
+    return values

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from math import floor, isfinite
+from math import floor, inf, nan
+from numbers import Real
 from typing import Any, Self
 
 from legatee.errors import InvalidSetting, UnknownName
 
 RULES = ("random", "selected", "active")
+LARGEST = 10**15  # whole number that arithmetic in floating point counts exactly
 Value = int | float | str
 
 
@@ -34,11 +37,16 @@ class Quantity:
     whole: bool = False
 
     @property
+    def most(self) -> float | None:
+        """The greatest allowed value, ``None`` if there is none."""
+        return LARGEST if self.whole and self.high is None else self.high
+
+    @property
     def range(self) -> str:
         """The allowed values, in words."""
         kind = "a whole number" if self.whole else "a finite number"
-        if self.high is not None:
-            return f"{kind} from {self.low:g} to {self.high:g}"
+        if (most := self.most) is not None:
+            return f"{kind} from {self.low:g} to {most:g}"
         return f"{kind} {'above' if self.above else 'not below'} {self.low:g}"
 
     def check(self, name: str, value: Any) -> Any:
@@ -54,18 +62,18 @@ class Quantity:
         Raises:
             InvalidSetting: If it is not a number in range; field, value and range are named.
         """
-        try:
-            number = None if isinstance(value, str | bool) else float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = None
-        if (
-            number is None
-            or not isfinite(number)
-            or number < self.low
-            or (self.above and number == self.low)
-            or (self.high is not None and number > self.high)
-            or (self.whole and number != floor(number))
-        ):
+        number = nan
+        if isinstance(value, Real):
+            with suppress(OverflowError):  # a whole number beyond all floats
+                number = float(value)
+        fits = (
+            not isinstance(value, bool)
+            and self.low <= number < inf
+            and not (self.above and number == self.low)
+            and not (self.most is not None and number > self.most)
+            and not (self.whole and number != floor(number))
+        )
+        if not fits:
             raise InvalidSetting(f"{name} is {value!r}; expected {self.range}")
         return int(value) if self.whole else number
 
@@ -77,7 +85,7 @@ _TASK = {
 }
 _TRAINING = {
     "m": Quantity(about="filters per sign", units="count", low=1, whole=True),
-    "eta": Quantity(about="learning rate", units="1", above=True),
+    "eta": Quantity(about="learning rate", units="1/signal^2", above=True),
     "steps": Quantity(about="steps of gradient descent", units="count", low=1, whole=True),
 }
 QUANTITIES: dict[str, Quantity] = {
@@ -96,9 +104,9 @@ QUANTITIES: dict[str, Quantity] = {
         high=1,
     ),
     "label_noise": Quantity(
-        about="share of training labels flipped, both tasks", units="fraction", high=0.5
+        about="chance that a training label is flipped, both tasks", units="fraction", high=0.5
     ),
-    "weight_decay": Quantity(about="pull of the weights towards 0", units="1"),
+    "weight_decay": Quantity(about="pull of the weights towards 0", units="signal^2"),
     "active_threshold": Quantity(
         about="share of downstream samples a filter must be active on, inherit = active",
         units="fraction",
@@ -182,8 +190,8 @@ class Setting:
         steps: Steps of gradient descent [count, >= 1].
         noise_signal_correlation: Share of its standard deviation that noise keeps along u and
             v_k; beyond the paper [fraction, 0..1].
-        label_noise: Share of the training labels of both tasks flipped; test labels are clean;
-            beyond the paper [fraction, 0..0.5].
+        label_noise: Chance that a training label of either task is flipped; test labels are
+            clean; beyond the paper [fraction, 0..0.5].
         weight_decay: Each step also subtracts ``eta * weight_decay`` times the weights; beyond
             the paper [>= 0].
         inherit: Which upstream filters: ``random`` (Algorithm 1), ``selected`` (most signal for
@@ -277,7 +285,7 @@ class Setting:
         """
         try:
             given = json.loads(text)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise InvalidSetting(f"not a setting: {error}") from error
         if not isinstance(given, dict):
             raise InvalidSetting(f"not a setting: expected a table of fields, got {given!r}")
@@ -288,7 +296,7 @@ class Setting:
         """Make a setting from its fields.
 
         Args:
-            fields: Values by name; a task's as a table, or by dotted names: ``upstream.n``.
+            fields: Values by name; a task as itself, a table, or by dotted names: ``upstream.n``.
 
         Returns:
             The setting.
@@ -299,8 +307,9 @@ class Setting:
         """
         flat: dict[str, Any] = {}
         for name, value in fields.items():
-            if name in ("upstream", "downstream") and isinstance(value, Mapping):
-                flat |= {f"{name}.{k}": v for k, v in value.items()}
+            if name in ("upstream", "downstream") and isinstance(value, Mapping | Task):
+                own = asdict(value) if isinstance(value, Task) else value
+                flat |= {f"{name}.{k}": v for k, v in own.items() if v is not None}
             else:
                 flat[name] = value
         for name in flat:
@@ -308,8 +317,8 @@ class Setting:
                 raise UnknownName("field", name, FIELDS)
         if missing := [name for name in REQUIRED if name not in flat]:
             raise InvalidSetting(f"the setting has no {', no '.join(missing)}")
-        own: dict[str, Any] = {name: value for name, value in flat.items() if "." not in name}
-        return cls(upstream=_task("upstream", flat), downstream=_task("downstream", flat), **own)
+        rest: dict[str, Any] = {name: value for name, value in flat.items() if "." not in name}
+        return cls(upstream=_task("upstream", flat), downstream=_task("downstream", flat), **rest)
 
 
 FIELDS = (*QUANTITIES, "inherit")
@@ -335,11 +344,8 @@ def fields(setting: Setting) -> dict[str, Value | None]:
         Values by dotted name, such as ``upstream.n``; ``None`` where a task does not override.
 
     Example:
-        >>> task = Task(n=10, v_norm=1.0, sigma_p=1.0)
-        >>> setting = Setting(d=50, m=4, u_norm=2.0, upstream=task, downstream=task, alpha=0.5,
-        ...                   eta=0.1, sigma_0=0.01, steps=20)
-        >>> fields(setting)["upstream.n"], Setting.of(fields(setting)) == setting
-        (10, True)
+        >>> fields(EXAMPLE)["upstream.n"], fields(EXAMPLE)["upstream.m"]
+        (1000, None)
     """
     values = {}
     for name in FIELDS:
@@ -361,3 +367,17 @@ def _check(of: Task | Setting, quantities: Mapping[str, Quantity]) -> None:
     """Hold every field to its range, and make it a plain number."""
     for name, quantity in quantities.items():
         object.__setattr__(of, name, quantity.check(name, getattr(of, name)))
+
+
+EXAMPLE = Setting(
+    d=2000,
+    m=20,
+    u_norm=2.0,
+    upstream=Task(n=1000, v_norm=3.0, sigma_p=1.0),
+    downstream=Task(n=40, v_norm=2.0, sigma_p=1.0),
+    alpha=0.5,
+    eta=1.0,
+    sigma_0=1e-4,
+    steps=200,
+)
+"""A setting to start from, in which inheriting helps; with ``u_norm=0`` it hurts."""

@@ -45,6 +45,11 @@ class How:
     test_draws: int
     coefficients: tuple[int, int] | None
 
+    @property
+    def looks(self) -> int:
+        """Steps that are looked at in every training [count]."""
+        return self.log_steps if isinstance(self.log_steps, int) else len(self.log_steps) + 2
+
     def logged(self, steps: int) -> list[int]:
         """Return the steps to look at in a training.
 

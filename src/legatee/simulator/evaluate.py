@@ -7,6 +7,7 @@ from torch.nn.functional import softplus
 from legatee.simulator.train import Descent
 
 JITTER = 1e-12  # of the mean variance, so that a covariance without full rank has a factor
+SMALLEST = 1e-300  # size of filters that are all but zero
 
 
 def train_loss(descent: Descent) -> Tensor:
@@ -50,8 +51,11 @@ def test_accuracy(
         normals: Standard normals in the type to compute in ``[S, draws, >= R]``.
 
     Returns:
-        Accuracy ``[S]`` [fraction, 0..1], an output of 0 counting as half, and its standard error.
+        Accuracy ``[S]`` [fraction, 0..1], an output of 0 counting as half, and its standard error;
+        both NaN where a filter is not finite.
     """
+    size = filters.abs().amax((1, 2), keepdim=True).clamp(min=SMALLEST)
+    filters = filters / size  # which changes no sign, and keeps squares in range
     seen = filters * scale[:, None]
     covariance = seen @ seen.mT
     jitter = JITTER * covariance.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
@@ -65,7 +69,13 @@ def test_accuracy(
     says = (filters @ signal[..., None])[..., 0].to(normals.dtype)
     shown, hidden = (says.relu() @ sides)[:, None], ((-says).relu() @ sides)[:, None]
     right = (_right(shown + noise) + _right(-hidden - noise)).mean(0) / 2
-    return right.mean(1), right.std(1) / right.shape[1] ** 0.5
+    accuracy = right.mean(1)
+    # As if one more draw were right and one more wrong: agreement of all draws is no certainty.
+    draws = right.shape[1]
+    spread = (right.square().sum(1) + 1) / (draws + 2) - ((right.sum(1) + 1) / (draws + 2)) ** 2
+    error = (spread / draws).sqrt()
+    lost = ~filters.isfinite().all(2).all(1)
+    return accuracy.masked_fill(lost, torch.nan), error.masked_fill(lost, torch.nan)
 
 
 def _right(margins: Tensor) -> Tensor:
