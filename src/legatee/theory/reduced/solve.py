@@ -148,6 +148,7 @@ def _hand_over(first: Reduced, followed: Followed, world: World, normals: Normal
     known = np.zeros((UPSTREAM, filters), np.float32)
     by_chance = np.zeros((UPSTREAM, filters, filters), np.float32)
     start = np.zeros((UPSTREAM, filters, filters), np.float32)
+    start[:] = _fresh_root(filters, followed.fresh)
     for b in range(UPSTREAM if world.inherited else 0):
         u, v, products = _upstream(first, world, normals, b)
         noise, seen = np.zeros((filters, filters)), np.zeros((filters, filters))

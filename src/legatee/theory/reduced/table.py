@@ -15,7 +15,8 @@ Number = float | np.float32
 # The resolution. Where it comes from: benchmarks/README.md, "Prediction".
 FILTERS = 20  # of each sign that are followed at most; they stand for all others [count]
 SAMPLES = 32  # that a task is reduced to [count] ...
-SAMPLES_COUNTED = 64  # ... and where no filter is fresh, so that single samples decide [count]
+SAMPLES_COUNTED = 64  # ... where single samples decide: no filter is fresh, or there are few
+FEW = 5  # filters of each sign [count]
 UPSTREAM = 8  # upstream replicas [count]
 FEWEST, MOST = 16, 64  # downstream replicas [count]
 EXACT_STEPS, GROWTH = 5, 0.25  # steps taken one by one; later ones, as a share of the time so far
