@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from legatee.simulator.run import simulate
     from legatee.surgery.apply import inherit
     from legatee.surgery.plan import plan
+    from legatee.theory.predict import Prediction, predict
     from legatee.training.data import load
     from legatee.training.examples import Examples
     from legatee.training.loop import Trainer
@@ -34,6 +35,7 @@ __all__ = [
     "Examples",
     "Grid",
     "LegateeError",
+    "Prediction",
     "Receipt",
     "Setting",
     "Task",
@@ -45,6 +47,7 @@ __all__ = [
     "inherit",
     "load",
     "plan",
+    "predict",
     "simulate",
 ]
 
@@ -54,6 +57,7 @@ _HOMES = {
     "Examples": "training.examples",
     "Grid": "grid",
     "LegateeError": "errors",
+    "Prediction": "theory.predict",
     "Receipt": "transfer",
     "Setting": "setting",
     "Task": "setting",
@@ -65,6 +69,7 @@ _HOMES = {
     "inherit": "surgery.apply",
     "load": "training.data",
     "plan": "surgery.plan",
+    "predict": "theory.predict",
     "simulate": "simulator.run",
 }
 

@@ -111,7 +111,7 @@ def run_batch(cells: Sequence[Cell], how: How) -> Measured:
         What was measured by name, each ``[S, run, step, ...]``, but ``inherited_filters
         [S, sign]``.
     """
-    world = _World(cells, how)
+    world = World(cells, how)
     fresh = [nothing(len(cells), 2 * t.m, world.samples, how.device) for t in world.tasks]
     upstream = Descent(world.lessons[0], world.filters[0])
     runs = [_follow(upstream, 0, world, fresh[0])]
@@ -125,8 +125,21 @@ def run_batch(cells: Sequence[Cell], how: How) -> Measured:
     return {name: values.cpu().numpy() for name, values in measured.items()}
 
 
-class _World:
-    """What a batch of runs lives in: tasks, lessons, initial filters, test points."""
+class World:
+    """What a batch of runs lives in.
+
+    Args:
+        cells: ``S`` settings of one shape, each with a seed.
+        how: How they are computed.
+
+    Attributes:
+        tasks: Sizes of the tasks, upstream and downstream, equal for all settings.
+        filters: Initial filters of the upstream networks, and fresh ones downstream ``[S, R, D]``.
+        tests: Standard normals of the test points ``[S, draws, >= R]``.
+        norms: For each task those of u and v_k ``[S]``.
+        scales: For each task the standard deviation of its noise along each coordinate ``[S, D]``.
+        lessons: For each task what is learned.
+    """
 
     def __init__(self, cells: Sequence[Cell], how: How):
         self.how = how
@@ -189,7 +202,7 @@ class _World:
         return torch.from_numpy(np.stack(list(arrays))).to(self.how.device)
 
 
-def _follow(descent: Descent, task: int, world: _World, before: Coefficients) -> dict[str, Tensor]:
+def _follow(descent: Descent, task: int, world: World, before: Coefficients) -> dict[str, Tensor]:
     """Train a batch of networks; return what was measured on the way ``[S, step, ...]``."""
     records, now = [], 0
     for step in world.how.logged(world.tasks[task].steps):
@@ -201,7 +214,7 @@ def _follow(descent: Descent, task: int, world: _World, before: Coefficients) ->
     return {name: torch.stack([record[name] for record in records], 1) for name in records[0]}
 
 
-def _performance(descent: Descent, task: int, world: _World) -> dict[str, Tensor]:
+def _performance(descent: Descent, task: int, world: World) -> dict[str, Tensor]:
     """Measure how well a batch of networks does ``[S]``."""
     accuracy, error = evaluate.test_accuracy(
         descent.weights, descent.lesson.signal, world.scales[task], world.tests
@@ -214,7 +227,7 @@ def _performance(descent: Descent, task: int, world: _World) -> dict[str, Tensor
     }
 
 
-def _learning(learned: Coefficients, world: _World) -> dict[str, Tensor]:
+def _learning(learned: Coefficients, world: World) -> dict[str, Tensor]:
     """Sum up what a batch of networks has learned, or keep all of it ``[S, ...]``."""
     noise = [
         own_samples(part, lesson.labels)

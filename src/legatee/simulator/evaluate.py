@@ -80,4 +80,5 @@ def test_accuracy(
 
 def _right(margins: Tensor) -> Tensor:
     """Return 1 where a margin is positive, half where it is 0, and NaN where it is none."""
-    return (margins.sign() + 1) / 2
+    right = (margins > 0).to(margins.dtype) + (margins == 0).to(margins.dtype) / 2
+    return right.masked_fill(margins.isnan(), torch.nan)

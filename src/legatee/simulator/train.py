@@ -96,6 +96,8 @@ class Descent:
         B: Pre-activations on the noise patches ``[S, R, N]``.
         a: Pre-activations on the signal patch ``[S, R]``.
         kept: What is left of the initial filters ``[S]``.
+        compiled: Whether runs are taken one by one through compiled code, as on the CPU, or all
+            at once through PyTorch; both do the same.
     """
 
     def __init__(self, lesson: Lesson, filters: Tensor):
@@ -104,6 +106,7 @@ class Descent:
         self.a = (filters @ lesson.signal[..., None])[..., 0].to(lesson.dtype)
         self.C, self.c = torch.zeros_like(self.B), torch.zeros_like(self.a)
         self.kept = torch.ones_like(lesson.eta)
+        self.compiled = filters.device.type == "cpu"
         ones = torch.ones(filters.shape[1] // 2, dtype=lesson.dtype, device=filters.device)
         self.sides = torch.cat([ones, -ones]) / len(ones)
 
@@ -113,7 +116,7 @@ class Descent:
         Args:
             steps: How many [count].
         """
-        if self.B.device.type == "cpu":
+        if self.compiled:
             self._advance_compiled(steps)
         else:
             self._advance_batched(steps)

@@ -1,0 +1,293 @@
+"""The commands of the model world: ``predict`` and ``simulate``."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from legatee.cli.options import AsJson
+from legatee.errors import InvalidSetting
+from legatee.setting import EXAMPLE, QUANTITIES, Setting, fields
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+
+    from legatee.theory.predict import Prediction
+
+What = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILE] [FIELD=VALUE]...",
+        help="A setting: a .toml or .json file, fields such as `upstream.n=400`, or both; what is "
+        "not given is the example's. `legatee predict --fields` lists them.",
+        show_default=False,
+    ),
+]
+COMPILING = "The first run on a machine compiles for half a minute ..."
+
+
+def predict(
+    what: What = None,
+    show_fields: Annotated[
+        bool, typer.Option("--fields", help="List the fields of a setting and the example's.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict, without simulating, whether inheriting helps in a setting of the model world."""
+    if show_fields:
+        _show_fields()
+        return
+    setting = setting_of(what or [])
+    from legatee.theory.predict import predict as ask
+
+    with _waiting():
+        prediction = ask(setting)
+        text = prediction.to_json()
+    if as_json:
+        typer.echo(text)
+        return
+    _show_setting(setting)
+    _show_prediction(prediction)
+    _show_boundaries(setting)
+
+
+def simulate(
+    what: What = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs, each with a seed of its own.")] = 64,
+    log_steps: Annotated[int, typer.Option(min=2, help="Steps to look at.")] = 2,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    device: Annotated[str | None, typer.Option(help="Such as cuda; the CPU if absent.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a setting of the model world: upstream, scratch and inherited networks."""
+    setting = setting_of(what or [])
+    from legatee.simulator.run import simulate as run
+
+    with _waiting():
+        found = run(setting, seeds, log_steps=log_steps, dtype=dtype, device=device)
+    if as_json:
+        typer.echo(json.dumps(found.isel(setting=0).to_dict(), default=str))
+        return
+    _show_setting(setting)
+    _show_runs(found.isel(setting=0))
+    if (found["status"] != "done").any():
+        _show_conditions(setting)
+
+
+def setting_of(what: list[str]) -> Setting:
+    """Make a setting of what was typed.
+
+    Args:
+        what: A file, ``FIELD=VALUE`` pairs, or both, which come on top.
+
+    Returns:
+        The setting; fields that are not given are the example's.
+
+    Raises:
+        InvalidSetting: If the file cannot be read, or a value is out of range.
+        UnknownName: If there is no such field.
+    """
+    files = [word for word in what if "=" not in word]
+    if len(files) > 1:
+        raise InvalidSetting(f"{files[0]!r} and {files[1]!r}: give one file, the rest FIELD=VALUE")
+    given = _read(Path(files[0])) if files else {}
+    for word in what:
+        if "=" in word:
+            name, _, text = word.partition("=")
+            given[name] = _value(name, text)
+    flat = {name: value for name, value in fields(EXAMPLE).items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{own}": inner for own, inner in value.items()}
+        else:
+            flat[name] = value
+    return Setting.of(flat)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a file of fields."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise InvalidSetting(f"cannot read the setting {str(path)!r}: {error}") from error
+    if not isinstance(given, dict):
+        raise InvalidSetting(f"the setting {str(path)!r} is no table of fields")
+    return given
+
+
+def _value(name: str, text: str) -> int | float | str:
+    """Read one value: a number where a number is meant."""
+    if name not in QUANTITIES:
+        return text
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise InvalidSetting(f"{name} is {text!r}; expected {QUANTITIES[name].range}")
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """Say on a terminal why nothing happens yet."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(COMPILING):
+        yield
+
+
+def _show_setting(setting: Setting) -> None:
+    """Print in what a setting differs from the example."""
+    usual = fields(EXAMPLE)
+    own = [f"{k}={v}" for k, v in fields(setting).items() if v != usual[k]]
+    Console(highlight=False).print(f"The example setting{' with ' * bool(own)}{' '.join(own)}:")
+
+
+def _show_fields() -> None:
+    """Print every field, its range and the example's value."""
+    table = Table("field", "example", "what it is", "values")
+    for name, value in fields(EXAMPLE).items():
+        quantity = QUANTITIES.get(name)
+        shown = "the setting's" if value is None else f"{value:g}" if quantity else str(value)
+        about = quantity.about if quantity else "which upstream filters"
+        table.add_row(
+            name, shown, about, quantity.range if quantity else "random, selected or active"
+        )
+    Console().print(table)
+
+
+def _show_prediction(prediction: "Prediction") -> None:
+    """Print what is predicted and what follows."""
+    console = Console(highlight=False)
+    if prediction.outside:
+        console.print("No prediction: the theory does not cover this setting.")
+        for reason in prediction.outside:
+            console.print(f"  {reason}")
+        return
+    table = Table("network", "test accuracy", "spread over seeds")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for network in ("scratch", "zero_shot", "inherited"):
+        accuracy, spread = (getattr(prediction, network + end) for end in ("", "_spread"))
+        table.add_row(network.replace("_", "-"), f"{accuracy:.1%}", f"{100 * spread:.1f} points")
+    console.print(table)
+    words = {
+        "inherit": "Inherit",
+        "scratch": "Train from scratch: negative transfer",
+        "either": "Either: inheriting makes no difference",
+    }
+    points, error = 100 * prediction.gain, 100 * prediction.error
+    console.print(f"{words[prediction.verdict]}. Gain {points:+.1f} ± {error:.1f} points.")
+    console.print(f"Best inheritance ratio: {prediction.best_alpha:g}.")
+    console.print(f"Held back by: {prediction.limiting_factor}.")
+    if prediction.gain > 0:
+        there = prediction.crossover
+        needs = f"needs {there:,} downstream samples" if there else "never gets that far"
+        console.print(
+            f"To get as far, scratch {needs}; here are {prediction.setting.downstream.n}."
+        )
+
+
+def _show_boundaries(setting: Setting) -> None:
+    """Print what the paper's theorems say of a setting."""
+    from legatee.theory.bounds import (
+        inheriting_helps,
+        inheriting_hurts,
+        scratch_succeeds,
+        transfer_succeeds,
+    )
+    from legatee.theory.conditions import condition_4_1, movement
+
+    table = Table("result", "claims that", "value", "threshold", "margin", "here")
+    for name, boundary in (
+        ("Theorem 4.2", transfer_succeeds(setting)),
+        ("Theorem 4.3", scratch_succeeds(setting)),
+        ("Prop. 4.4 (1)", inheriting_helps(setting)),
+        ("Prop. 4.4 (2)", inheriting_hurts(setting)),
+    ):
+        table.add_row(
+            name,
+            boundary.claim,
+            f"{boundary.value:.3g}",
+            f"{boundary.threshold:.3g}",
+            f"{boundary.margin:+.2f} decades",
+            "yes" if boundary.beyond else "no",
+        )
+    console = Console(highlight=False)
+    console.print("The paper's results, with every unnamed constant 1:")
+    console.print(table)
+    lines = condition_4_1(setting)
+    held = sum(line.holds for line in lines)
+    worst = min(lines, key=lambda line: line.margin)
+    console.print(
+        f"Condition 4.1: {held} of {len(lines)} lines hold; the worst is '{worst.name}' "
+        f"({worst.task}), by {worst.margin:+.1f} decades."
+    )
+    moved = min(movement(setting, task) for task in setting.resolved)
+    regime = "feature learning" if moved > 10 else "lazy" if moved < 0.1 else "in between"
+    console.print(f"Regime: {regime}; filters move {moved:.3g} times their start.")
+
+
+def _show_runs(found: "xr.Dataset") -> None:
+    """Print the means over seeds of every network."""
+    import numpy as np
+
+    table = Table("network", "step", "loss", "train", "test", "spread", "status")
+    for column in table.columns[1:-1]:
+        column.justify = "right"
+    for run in found["run"].values:
+        one = found.sel(run=run)
+        kinds, counts = np.unique(one["status"].values, return_counts=True)
+        status = ", ".join(f"{n} {kind}" for n, kind in zip(counts, kinds, strict=True))
+        for step in range(found.sizes["step"]):
+            at = one.isel(step=step)
+            mean, spread, error = _mean(at["test_accuracy"].values)
+            table.add_row(
+                str(run),
+                f"{int(at['step_number'])}",
+                f"{float(at['train_loss'].mean()):.4f}",
+                f"{100 * float(at['train_accuracy'].mean()):.1f} %",
+                f"{100 * mean:.1f} ± {100 * error:.1f} %",
+                f"{100 * spread:.1f}",
+                status,
+            )
+    console = Console(highlight=False)
+    console.print(table)
+    last = found["test_accuracy"].isel(step=-1)
+    mean, _, error = _mean((last.sel(run="inherited") - last.sel(run="scratch")).values)
+    console.print(f"Gain of inheriting: {100 * mean:+.1f} ± {100 * error:.1f} points.")
+
+
+def _mean(values: "np.ndarray") -> tuple[float, float, float]:
+    """Return mean, standard deviation and standard error over seeds; NaN where they are none."""
+    spread = float(values.std(ddof=1)) if len(values) > 1 else nan
+    return float(values.mean()), spread, spread / len(values) ** 0.5
+
+
+def _show_conditions(setting: Setting) -> None:
+    """Print Condition 4.1 beside runs that did not converge."""
+    from legatee.theory.conditions import condition_4_1
+
+    table = Table("Condition 4.1, C = 1", "task", "value", "bound", "margin")
+    for line in condition_4_1(setting):
+        table.add_row(
+            line.name,
+            line.task,
+            f"{line.value:.3g}",
+            f"{line.bound:.3g}",
+            f"{line.margin:+.1f} decades",
+        )
+    console = Console(highlight=False)
+    console.print("Not every run ended well; what the paper asks for, line by line:")
+    console.print(table)
