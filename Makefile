@@ -9,7 +9,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test setup bench constraints
+.PHONY: demo test setup bench bench-demo bench-exactness bench-speed bench-prediction constraints
 
 demo: .venv/ready
 	$(BIN)/legatee demo
@@ -20,7 +20,19 @@ test: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2
 
-bench: .venv/ready
+# Too long for a test, two hours together; each can be interrupted but for exactness and speed.
+bench: bench-exactness bench-speed bench-prediction bench-demo
+
+bench-exactness: .venv/ready
+	$(BIN)/python benchmarks/world_exactness.py
+
+bench-speed: .venv/ready
+	$(BIN)/python benchmarks/world_speed.py
+
+bench-prediction: .venv/ready
+	$(BIN)/python benchmarks/world_prediction.py
+
+bench-demo: .venv/ready
 	$(BIN)/python benchmarks/demo_verdicts.py
 
 setup: .venv/ready

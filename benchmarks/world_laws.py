@@ -1,4 +1,4 @@
-"""The settings that predictions are measured on: random, from a law fixed before any was looked at."""
+"""The settings that predictions are measured on: random, from a law fixed beforehand."""
 
 import numpy as np
 

@@ -12,14 +12,20 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_example_runs_and_is_ten_lines(capsys):
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    statements = [line for line in example.splitlines() if line]
-    assert len(statements) <= 10
+def run(example, capsys):
+    assert len([line for line in example.splitlines() if line]) <= 10
     exec(compile(example, "README.md", "exec"), {})
-    verdict, share = capsys.readouterr().out.splitlines()
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_examples_run_and_are_ten_lines(capsys):
+    pair, world = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    verdict, share = run(pair, capsys)
     assert re.match(r"(inherit|scratch|undecided): .*\d", verdict)
     assert 0 < float(share) <= 1
+    gain, *accuracies = run(world, capsys)
+    assert 0 < float(gain) < 1
+    assert "xarray.DataArray 'test_accuracy' (setting: 3)" in accuracies[0]
 
 
 def test_its_commands_are_the_makefiles():
@@ -31,7 +37,7 @@ def test_its_commands_are_the_makefiles():
 def test_its_command_lines_are_understood():
     group = get_command(app)
     lines = [line for line in README.splitlines() if re.match(r"legatee \w", line)]
-    assert len(lines) == 4
+    assert len(lines) == 6
     for line in lines:
         name, *words = shlex.split(line)[1:]
         command = group.commands[name]
