@@ -6,7 +6,8 @@ from itertools import product
 from math import prod
 
 from legatee.errors import InvalidSetting, UnknownName
-from legatee.setting import FIELDS, QUANTITIES, Setting, Value, fields
+from legatee.quantity import QUANTITIES
+from legatee.setting import FIELDS, Setting, Value, fields
 
 AGREEING = ("alpha", "m", "upstream.m", "downstream.m")  # no more inherited than there are
 

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from legatee.cli.options import AsJson
 from legatee.errors import InvalidSetting
-from legatee.setting import EXAMPLE, QUANTITIES, Setting, fields
+from legatee.quantity import QUANTITIES
+from legatee.setting import EXAMPLE, Setting, fields
 
 if TYPE_CHECKING:
     import numpy as np

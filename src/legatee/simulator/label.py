@@ -5,7 +5,8 @@ from importlib.metadata import version
 import numpy as np
 import xarray as xr
 
-from legatee.setting import FIELDS, QUANTITIES, Setting, Value
+from legatee.quantity import QUANTITIES
+from legatee.setting import FIELDS, Setting, Value
 from legatee.simulator.batch import How, Measured
 from legatee.simulator.span import by_samples, kept_coordinates
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from legatee.errors import InvalidSetting, LegateeError, UnknownName
-from legatee.setting import Quantity, Setting
+from legatee.quantity import Quantity
+from legatee.setting import Setting
 from legatee.simulator.batch import How, bytes_of
 from legatee.simulator.label import RUNS
 

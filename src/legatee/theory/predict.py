@@ -4,31 +4,21 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from math import ceil, nan, sqrt
+from math import nan, sqrt
 from typing import Any, overload
 
 import numpy as np
 
 from legatee.errors import InvalidSetting
-from legatee.setting import ResolvedTask, Setting
-from legatee.theory.quantities import signal_squared
+from legatee.setting import Setting
+from legatee.theory.reduced.reduce import outside, reduced
 from legatee.theory.reduced.solve import solve
-from legatee.theory.reduced.table import (
-    FEW,
-    FILTERS,
-    SAMPLES,
-    SAMPLES_COUNTED,
-    Reduced,
-    World,
-    fixed_normals,
-)
+from legatee.theory.reduced.table import fixed_normals
 
 TOLERANCE = 0.005  # standard error of an accuracy below which no replicas are added [fraction]
 NEGLIGIBLE = 0.005  # a gain that is called none [fraction]
 ENOUGH = 0.99  # an accuracy of scratch beyond which inheriting has nothing to add [fraction]
-FEWEST_SAMPLES = 8  # below which classes are too unequal to be reduced [count]
 MOST_SAMPLES = 10**7  # up to which scratch is followed when it is asked to catch up [count]
-TINY = 1e-9
 ALPHAS = tuple(i / 10 for i in range(11))
 
 
@@ -184,29 +174,16 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
 
 def _predict(setting: Setting) -> Prediction:
     """Solve the reduced model of one setting."""
-    first, second = setting.resolved
-    if outside := _outside(setting):
-        return _unknown(setting, outside)
-    few = setting.inherited_filters == second.m
-    kept = (_kept(setting, first, False), _kept(setting, second, few))
-    accuracies = solve(
-        _reduced(setting, first, kept[0]),
-        _reduced(setting, second, kept[1]),
-        World(
-            setting.u_norm,
-            (first.v_norm, second.v_norm),
-            setting.sigma_0,
-            float(setting.inherited_filters),
-        ),
-        TOLERANCE,
-        fixed_normals(),
-    )
+    if reasons := outside(setting):
+        return _unknown(setting, reasons)
+    first, second, world = reduced(setting)
+    accuracies = solve(first, second, world, TOLERANCE, fixed_normals())
     scratch, zero_shot, inherited = accuracies.mean(0)
     even, odd = _halves(accuracies)
-    # Fluctuations that come from finitely many samples are as large as the reduced samples are few;
-    # what v2 does by chance, the odd half of zero-shot, has its true size.
-    by_samples = kept[1] / second.n * (even.var(0, ddof=1) + (odd**2).mean(0))
-    by_chance = kept[0] / first.n * even[:, 1].var(ddof=1) + (odd[:, 1] ** 2).mean()
+    # Fluctuations of finitely many samples are larger in a reduced task, which has fewer; what v2
+    # does by chance, the odd half of zero-shot, has its true size.
+    by_samples = second.kept / second.n * (even.var(0, ddof=1) + (odd**2).mean(0))
+    by_chance = first.kept / first.n * even[:, 1].var(ddof=1) + (odd[:, 1] ** 2).mean()
     gains = even[:, 2] - even[:, 0]
     return Prediction(
         setting=setting,
@@ -239,48 +216,6 @@ def _unknown(setting: Setting, outside: tuple[str, ...]) -> Prediction:
         error=nan,
         outside=outside,
     )
-
-
-def _kept(setting: Setting, task: ResolvedTask, all_inherited: bool) -> int:
-    """Return how many samples a task is reduced to, an even number.
-
-    The reduced task's dimension must have room for its samples beside the filters.
-    """
-    room = 2 * min(task.m, FILTERS) / max(setting.d / task.n - 1, TINY)
-    most = SAMPLES_COUNTED if all_inherited or task.m <= FEW else max(SAMPLES, ceil(room))
-    return 2 * max(min(task.n, most, SAMPLES_COUNTED) // 2, 1)
-
-
-def _reduced(setting: Setting, task: ResolvedTask, kept: int) -> Reduced:
-    """Reduce one task."""
-    return Reduced(
-        n=float(task.n),
-        d=float(setting.d),
-        kept=kept,
-        sigma=task.sigma_p,
-        norm=signal_squared(setting, task),
-        eta=task.eta,
-        steps=float(task.steps),
-        m=float(task.m),
-    )
-
-
-def _outside(setting: Setting) -> tuple[str, ...]:
-    """Return in which respects the reduced model does not hold."""
-    reasons = []
-    for name in ("noise_signal_correlation", "label_noise", "weight_decay"):
-        if getattr(setting, name):
-            reasons.append(f"{name} is {getattr(setting, name):g}; the theory is for 0")
-    if setting.inherit != "random":
-        reasons.append(f"inherit is {setting.inherit}; the theory is for random")
-    names = ("upstream", "downstream") if setting.inherited_filters else ("", "downstream")
-    for name, task in zip(names, setting.resolved, strict=True):
-        if name and task.n < FEWEST_SAMPLES:
-            reasons.append(f"{name}.n is {task.n}; the theory is for {FEWEST_SAMPLES} and more")
-        least = task.n * (1 + 2 * min(task.m, FILTERS) / min(task.n, SAMPLES_COUNTED))
-        if name and setting.d < least:
-            reasons.append(f"d is {setting.d}; with this {name}.n the theory is for {least:.0f} up")
-    return tuple(reasons)
 
 
 def _doubled(setting: Setting) -> dict[str, Setting]:
