@@ -162,8 +162,8 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
     Example:
         >>> from legatee.setting import EXAMPLE
         >>> prediction = predict(EXAMPLE)
-        >>> round(prediction.scratch, 2), round(prediction.inherited, 2), prediction.verdict
-        (0.91, 0.97, 'inherit')
+        >>> round(prediction.scratch, 3), round(prediction.inherited, 3), prediction.verdict
+        (0.901, 0.974, 'inherit')
     """
     if isinstance(settings, Setting):
         return _predict(settings)

@@ -1,0 +1,147 @@
+import math
+from dataclasses import FrozenInstanceError
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from theory_cases import DOWNSTREAM, GENERIC, UPSTREAM, changed, in_unit, valid_settings
+
+from legatee.theory.conditions import Condition, condition_4_1, movement
+from legatee.theory.growth import noise_growth
+
+NAMES = ("d", "m", "N", "sigma_0", "eta")
+
+
+def lines(setting, **options):
+    """The conditions by quantity and task."""
+    found = condition_4_1(setting, **options)
+    assert [line.task for line in found] == ["upstream"] * 5 + ["downstream"] * 5
+    assert [line.name.split()[0] for line in found] == [*NAMES, *NAMES]
+    return {(line.name.split()[0], line.task): line for line in found}
+
+
+def by_hand(task, signal_squared, constant=1.0, delta=0.01):
+    """The bounds for one task of the generic setting."""
+    d, steps, n, m, sigma = 1200, task.steps, task.n, task.m, task.sigma_p
+    most = math.log(m / delta)
+    dimensions = (
+        n * signal_squared / sigma**2 * math.log(steps),
+        n**2 * math.log(n * m / delta) * math.log(steps) ** 2,
+    )
+    starts = (sigma * d / math.sqrt(n), math.sqrt(most) * math.sqrt(signal_squared))
+    rates = (sigma**2 * d**1.5 / (n**2 * math.sqrt(most)), sigma**2 * d / n)
+    return {
+        "d": constant * max(dimensions),
+        "m": constant * math.log(n / delta),
+        "N": constant * most,
+        "sigma_0": 1 / (constant * max(starts)),
+        "eta": 1 / (constant * max(rates)),
+    }
+
+
+@pytest.mark.parametrize(("constant", "delta"), [(1, 0.01), (2.5, 0.2)])
+def test_condition_4_1_by_hand(constant, delta):
+    found = lines(GENERIC, constant=constant, delta=delta)
+    upstream = by_hand(UPSTREAM, 6.25, constant, delta)
+    downstream = by_hand(DOWNSTREAM, 3.25, constant, delta)
+    for name in NAMES:
+        assert found[name, "upstream"].bound == pytest.approx(upstream[name])
+        assert found[name, "downstream"].bound == pytest.approx(downstream[name])
+    values = {"d": 1200, "m": (10, 5), "N": (80, 30), "sigma_0": 1e-3, "eta": (0.6, 0.2)}
+    for name, value in values.items():
+        both = value if isinstance(value, tuple) else (value, value)
+        for task, own in zip(["upstream", "downstream"], both, strict=True):
+            assert found[name, task].value == own
+
+
+def test_either_term_of_a_maximum_can_be_the_larger_one():
+    strong = changed(GENERIC, u_norm=1e3)
+    found = lines(strong)
+    assert found["d", "upstream"].bound == pytest.approx(80 * (1e6 + 4) / 0.25 * math.log(300))
+    assert found["sigma_0", "upstream"].bound == pytest.approx(
+        1 / math.sqrt(math.log(1000) * (1e6 + 4))
+    )
+    few = lines(changed(GENERIC, upstream_n=2, d=10**8))["eta", "upstream"].bound
+    assert few == pytest.approx(4 * math.sqrt(math.log(1000)) / (0.25 * 1e12))
+
+
+def test_margins_are_decades_and_lines_hold_where_they_are_not_negative():
+    for line in condition_4_1(GENERIC):
+        at_least = line.name.split()[0] in ("d", "m", "N")
+        ratio = line.value / line.bound if at_least else line.bound / line.value
+        assert line.margin == pytest.approx(math.log10(ratio))
+        assert line.holds is (ratio >= 1)
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_line_fails_exactly_beyond_its_bound(sign):
+    # bounds of sigma_0 and eta do not depend on them
+    for name in ("sigma_0", "eta"):
+        bound = lines(GENERIC)[name, "downstream"].bound
+        setting = changed(GENERIC, **{name: bound * (1 + 1e-9 * sign)})
+        line = lines(setting)[name, "downstream"]
+        assert line.holds is (sign < 0)
+        assert line.margin == pytest.approx(-sign * 1e-9 / math.log(10), rel=1e-3)
+    # nor does that of d
+    bound = lines(GENERIC)["d", "downstream"].bound
+    d = math.floor(bound) if sign < 0 else math.ceil(bound)
+    assert lines(changed(GENERIC, d=d))["d", "downstream"].holds is (sign > 0)
+
+
+def test_the_constant_tightens_every_line_by_its_decades():
+    loose, tight = condition_4_1(GENERIC), condition_4_1(GENERIC, constant=100)
+    for one, other in zip(loose, tight, strict=True):
+        assert one.margin - other.margin == pytest.approx(2)
+
+
+def test_a_single_step_asks_for_no_dimensions():
+    line = lines(changed(GENERIC, steps=1))["d", "upstream"]
+    assert line.bound == 0  # log 1
+    assert line.holds
+    assert line.margin == math.inf
+
+
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(valid_settings(10), st.floats(0.01, 100))
+def test_conditions_do_not_depend_on_the_unit_of_signal_and_noise(setting, c):
+    for one, other in zip(condition_4_1(setting), condition_4_1(in_unit(setting, c)), strict=True):
+        assert other.margin == pytest.approx(one.margin, abs=1e-9)
+
+
+def test_a_condition_is_a_value_that_cannot_be_changed():
+    line = condition_4_1(GENERIC)[0]
+    again = {k: getattr(line, k) for k in ("name", "task", "value", "bound", "margin")}
+    assert Condition(**again) == line
+    with pytest.raises(FrozenInstanceError):
+        line.bound = 3
+
+
+# --- lazy or feature learning ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("task", "n", "sigma"), [(UPSTREAM, 80, 0.5), (DOWNSTREAM, 30, 1.5)], ids=["up", "down"]
+)
+def test_movement_by_hand(task, n, sigma):
+    rho = noise_growth(GENERIC, task, task.steps)  # by hand in test_growth
+    expected = rho * math.sqrt(n / 2) / (sigma * math.sqrt(1200)) / (1e-3 * math.sqrt(1200))
+    assert movement(GENERIC, task) == pytest.approx(expected)
+
+
+def test_movement_is_that_of_small_starts_and_long_training():
+    def moved(**changes):
+        setting = changed(GENERIC, **changes)
+        return movement(setting, setting.resolved[0])
+
+    assert moved(sigma_0=1e-9) == pytest.approx(1e6 * moved())
+    assert moved(sigma_0=1e3) < 0.1 < 10 < moved()
+    assert moved(steps=1) < moved(steps=2) < moved(steps=10**12)
+    assert moved(eta=1e-12, upstream_eta=1e-12) < 1e-6
+
+
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(valid_settings(5), st.floats(0.01, 100))
+def test_movement_does_not_depend_on_the_unit_of_signal_and_noise(setting, c):
+    again = in_unit(setting, c)
+    for one, other in zip(setting.resolved, again.resolved, strict=True):
+        assert movement(again, other) == pytest.approx(movement(setting, one), rel=1e-6)
