@@ -199,6 +199,24 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         raise UnusableOutput(f"cannot read the results at {os.fspath(path)!r}: {error}") from error
 
 
+def identity_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what a store is the work of.
+
+    Args:
+        path: Its folder.
+
+    Returns:
+        What its layout said.
+
+    Raises:
+        UnusableOutput: If there is no store.
+    """
+    try:
+        return dict(json.loads(zarr.open_group(path, mode="r").attrs["identity"]))  # type: ignore[arg-type]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UnusableOutput(f"{os.fspath(path)!r} is not a store of results") from error
+
+
 def _create(path: Path, layout: Layout) -> None:
     """Lay the store out beside its place, then move it there whole."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -225,7 +243,11 @@ def _create(path: Path, layout: Layout) -> None:
         blocks = tuple(-(-len(layout.coords[dim]) // n) for dim, n in layout.block.items())
         dims = tuple(f"{dim}_block" for dim in layout.block)
         _add(group, DONE, blocks, (1,) * len(blocks), "bool", dims)
-        beside.rename(path)
+        try:
+            beside.rename(path)
+        except OSError:  # another process was first, with the same layout or it will be refused
+            if not path.exists():
+                raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
