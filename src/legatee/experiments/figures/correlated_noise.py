@@ -3,7 +3,7 @@
 import xarray as xr
 
 from legatee.experiments.experiment import Experiment, sweeps
-from legatee.experiments.judge import Claimed, within
+from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, accuracy, gain, gain_panel, measured
 from legatee.finding import Axis, Curves
 from legatee.grid import Grid
@@ -29,14 +29,14 @@ def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claime
         gain_panel(grid, data, X, "u_norm", {f"noise keeps {s:.0%}": {name: s} for s in SHARES}),
     )
     effects = [
-        effect
+        Effect(
+            what=f"{what} with isotropic instead of orthogonal noise, |u| = {u:g}",
+            values=(values.sel({name: 1.0}) - values.sel({name: 0.0})).sel(u_norm=u).values,
+            at_least=-REACH,
+            at_most=REACH,
+        )
         for what, values in (("inherited accuracy", final), ("gain", gain(data)))
         for u in U_NORMS
-        for effect in within(
-            f"{what} with isotropic instead of orthogonal noise, |u| = {u:g}",
-            (values.sel({name: 1.0}) - values.sel({name: 0.0})).sel(u_norm=u).values,
-            REACH,
-        )
     ]
     return panels, (
         Claimed(

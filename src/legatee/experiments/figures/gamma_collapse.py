@@ -72,7 +72,7 @@ def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claime
 
 def _less(what: str, values: np.ndarray) -> Effect:
     """Return the effect that scatter is as good as none."""
-    return Effect(what=f"{what}, negated", values=-values, at_least=-COLLAPSED)
+    return Effect(what=what, values=values, at_least=None, at_most=COLLAPSED)
 
 
 def _curve(x: np.ndarray, y: np.ndarray) -> tuple[float, ...]:

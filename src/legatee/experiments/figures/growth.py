@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from legatee.experiments.experiment import PAPER, Experiment, sweeps
-from legatee.experiments.judge import Claimed, Effect, within
+from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import measured
 from legatee.finding import Axis, Curves, Series
 from legatee.grid import Grid
@@ -52,7 +52,15 @@ def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claime
             late = own.isel(step=[5, -1]).transpose("seed", "step").values
             x = [margin(setting, setting.resolved[0], step) for step in steps[[5, -1]]]
             ratio = (late[:, 1] / late[:, 0]) / (x[1] / x[0])
-            effects += within(f"{name}, growth over that of x_t, {label}", ratio - 1, CLOSE, "")
+            effects.append(
+                Effect(
+                    what=f"{name}, growth over that of x_t, {label}",
+                    values=ratio,
+                    at_least=1 - CLOSE,
+                    at_most=1 + CLOSE,
+                    unit="",
+                )
+            )
         panels.append(
             Curves(
                 title=f"Coefficient of the {name}",

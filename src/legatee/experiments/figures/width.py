@@ -3,7 +3,7 @@
 import xarray as xr
 
 from legatee.experiments.experiment import Experiment, sweeps
-from legatee.experiments.judge import Claimed, within
+from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy, accuracy_panel
 from legatee.finding import Axis, Curves
 from legatee.grid import Grid
@@ -17,13 +17,13 @@ def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claime
     panel = accuracy_panel(grid, data, Axis(label="filters per sign m", log=True), "m")
     final = accuracy(data, "inherited")
     effects = [
-        effect
-        for m in FILTERS[2:-1]
-        for effect in within(
-            f"inherited accuracy with m = {FILTERS[-1]} instead of {m}",
-            (final.sel(m=FILTERS[-1]) - final.sel(m=m)).values,
-            REACH,
+        Effect(
+            what=f"inherited accuracy with m = {FILTERS[-1]} instead of {m}",
+            values=(final.sel(m=FILTERS[-1]) - final.sel(m=m)).values,
+            at_least=-REACH,
+            at_most=REACH,
         )
+        for m in FILTERS[2:-1]
     ]
     return (panel,), (
         Claimed(
