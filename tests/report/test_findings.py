@@ -233,7 +233,7 @@ def test_tests_show_the_digits_that_their_interval_warrants(visit):
     claim = page.locator(".claims > li", has_text="A weak universal signal")
     claim.locator("summary").click()
     words = claim.locator(".tests").inner_text()
-    assert "gain at |u| = 0.5: 0.90 [0.10, 1.70] points; claimed: more than 0.5. 40 seeds" in words
+    assert "gain at |u| = 0.5: 0.90 [0.10, 1.70] points; claimed: more than 0.5; 40 seeds" in words
     assert "about 160 needed" in words
 
 
@@ -304,6 +304,17 @@ def test_a_page_of_everything_is_light_and_made_quickly(files):
     begun = time.process_time()
     render_findings(heavy(), title="Everything")
     assert time.process_time() - begun < 10
+
+
+def test_where_chances_differ_each_finding_tells_its_own():
+    other = universal_signal().model_copy(update={"name": "b", "level": 0.01})
+    page = render_findings([universal_signal(), other], title="t")
+    assert re.findall(r"with a chance of at least (\d+)%", page) == ["95", "99"]
+
+
+def test_a_finding_without_claims_or_panels_has_a_page():
+    bare = universal_signal().model_copy(update={"panels": (), "claims": ()})
+    assert bare.caption in render_findings([bare], title="t")
 
 
 def test_same_findings_same_bytes_in_a_file_that_refers_to_no_other(files):

@@ -1,6 +1,7 @@
 """A panel of series: what was measured with its error, theory, and points without a line."""
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 
 import numpy as np
 from markupsafe import Markup
@@ -90,7 +91,7 @@ def _spots(panel: Curves) -> Iterator[Spot]:
 
 def _value(series: Series, place: int) -> str:
     """Return one value with its error in words."""
-    if not series.error:
+    if not series.error or isnan(series.y[place]):
         return plain(series.y[place])
     return f"{plain(series.y[place])} ± {plain(series.error[place], 2)}"
 

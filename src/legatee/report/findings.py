@@ -49,7 +49,7 @@ def render_findings(
             findings=[_view(finding, place) for place, finding in enumerate(findings, start=1)],
             totals=[(outcome.value, counts[outcome]) for outcome in Outcome],
             seconds=sum(finding.seconds for finding in findings),
-            levels=_different([plain(100 * (1 - finding.level)) for finding in findings]),
+            levels=_different([_sure(finding) for finding in findings]),
             versions=_different([finding.version for finding in findings]),
             devices=_different([finding.device for finding in findings]),
             explorer=explorer,
@@ -95,6 +95,7 @@ def _view(finding: Finding, place: int) -> dict[str, object]:
         "finding": finding,
         "panels": panels,
         "claims": [_claim(claim) for claim in finding.claims],
+        "sure": _sure(finding),
         "files": [quote(f"{finding.name}.json"), *([quote(finding.data)] if finding.data else [])],
     }
 
@@ -135,6 +136,11 @@ def _interval(test: Test) -> tuple[str, str, str]:
         number(value, max(decimals, 0)) for value in (test.estimate, test.lower, test.upper)
     )
     return estimate, lower, upper
+
+
+def _sure(finding: Finding) -> str:
+    """Return the chance that all intervals of a finding hold, in percent."""
+    return plain(100 * (1 - finding.level))
 
 
 def _different(texts: list[str]) -> list[str]:
