@@ -2,9 +2,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from finding_cases import every_finding, heavy
+from markupsafe import Markup
 from playwright.sync_api import sync_playwright
-from report_cases import every_case
+from report_cases import HOSTILE, every_case
 
+from legatee.report.findings import write_findings
 from legatee.report.page import Case
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -17,6 +20,10 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+EXPLORER = Markup(
+    "<label>|u| <input type='range'></label><output id='answer'></output>"
+    "<script>document.getElementById('answer').textContent = 6 * 7</script>"
+)
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +63,19 @@ def watched(browser):
     for context in contexts:
         context.close()
     assert noise == []
+
+
+@pytest.fixture(scope="session")
+def finding_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("findings")
+    good = every_finding()[:-1]
+    write_findings(folder / "good.html", good, title="What we found")
+    write_findings(folder / "odd.html", every_finding(), title=HOSTILE)
+    write_findings(folder / "explorer.html", good[:1], title="t", explorer=EXPLORER)
+    write_findings(folder / "heavy.html", heavy(), title="Everything")
+    return {path.stem: path for path in folder.iterdir()}
+
+
+@pytest.fixture
+def show(watched, finding_files):
+    return lambda name, **how: watched(finding_files[name], **how)

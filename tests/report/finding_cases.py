@@ -60,7 +60,7 @@ def a_finding(name, title, panels, claims, **changes):
     return Finding(**(fields | changes))
 
 
-def upstream_samples():
+def a_course():
     """Curves over a logarithmic axis with error bands, theory dashed, one value missing."""
     draw, steps = np.random.default_rng(3), np.unique(np.geomspace(1, 400, 30).round())
     series = []
@@ -76,12 +76,16 @@ def upstream_samples():
             ),
             Series(name=f"theory for {n:,}", y=tuple(rise + 0.5), kind="theory", **near),
         ]
-    course = Curves(
+    return Curves(
         title="Test accuracy while the downstream network trains",
         x=Axis(label="training steps", log=True),
         y=ACCURACY,
         series=tuple(series),
     )
+
+
+def upstream_samples():
+    """Two panels, the second with error bars at few places."""
     sizes = (100.0, 200.0, 500.0, 1000.0)
     ends = Series(
         name="inherited run, last step",
@@ -110,7 +114,7 @@ def upstream_samples():
         ),
     )
     return a_finding(
-        "upstream_samples", "More upstream samples, better inheritance", (course, last), claims
+        "upstream_samples", "More upstream samples, better inheritance", (a_course(), last), claims
     )
 
 

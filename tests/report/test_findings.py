@@ -5,8 +5,7 @@ from urllib.parse import unquote
 
 import pytest
 from browsing import CONTRASTS, STOPS
-from finding_cases import every_finding, heavy, hostile, phase_diagram, universal_signal
-from markupsafe import Markup
+from finding_cases import every_finding, heavy, hostile, universal_signal
 from report_cases import HOSTILE
 
 from legatee.errors import LegateeError, UnusableOutput
@@ -14,43 +13,23 @@ from legatee.finding import Outcome
 from legatee.report.findings import render_findings, write_findings
 
 WIDTHS = (360, 1400)
-EXPLORER = Markup(
-    "<label>|u| <input type='range'></label><output id='answer'></output>"
-    "<script>document.getElementById('answer').textContent = 6 * 7</script>"
-)
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("findings")
-    good = every_finding()[:-1]
-    write_findings(folder / "good.html", good, title="What we found")
-    write_findings(folder / "odd.html", every_finding(), title=HOSTILE)
-    write_findings(folder / "explorer.html", good[:1], title="t", explorer=EXPLORER)
-    write_findings(folder / "heavy.html", heavy(), title="Everything")
-    return {path.stem: path for path in folder.iterdir()}
-
-
-@pytest.fixture
-def visit(watched, files):
-    return lambda name, **how: watched(files[name], **how)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", ["good", "odd", "heavy", "explorer"])
-def test_nothing_sticks_out_sideways(visit, name, width):
-    page = visit(name, width=width)
+def test_nothing_sticks_out_sideways(show, name, width):
+    page = show(name, width=width)
     page.evaluate("document.querySelectorAll('details').forEach((fold) => fold.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_the_totals_count_every_claim(visit):
-    words = visit("good").get_by_role("list", name="Verdicts").inner_text().split()
+def test_the_totals_count_every_claim(show):
+    words = show("good").get_by_role("list", name="Verdicts").inner_text().split()
     assert words == ["3", "Confirmed", "1", "Refuted", "2", "Undecided"]
 
 
-def test_the_head_says_what_this_is_and_how_to_read_it(visit):
-    words = visit("good").get_by_role("banner").inner_text()
+def test_the_head_says_what_this_is_and_how_to_read_it(show):
+    words = show("good").get_by_role("banner").inner_text()
     for part in (
         "arXiv 2509.22056",
         "our own questions",
@@ -63,8 +42,8 @@ def test_the_head_says_what_this_is_and_how_to_read_it(visit):
         assert part in words
 
 
-def test_every_claim_stands_in_the_table_with_verdict_source_and_numbers(visit):
-    page = visit("good")
+def test_every_claim_stands_in_the_table_with_verdict_source_and_numbers(show):
+    page = show("good")
     rows = page.get_by_role("table").first.get_by_role("row")
     claims = [claim for finding in every_finding()[:-1] for claim in finding.claims]
     assert rows.count() == 1 + len(claims)
@@ -74,8 +53,8 @@ def test_every_claim_stands_in_the_table_with_verdict_source_and_numbers(visit):
             assert part in words
 
 
-def test_undecided_claims_say_what_would_decide_them(visit):
-    table = visit("good").get_by_role("table").first
+def test_undecided_claims_say_what_would_decide_them(show):
+    table = show("good").get_by_role("table").first
     weak = table.get_by_role("row").filter(has_text="A weak universal signal").inner_text()
     assert "About 160 seeds would decide it; 40 were run." in weak
     high = table.get_by_role("row").filter(has_text="In high dimension").inner_text()
@@ -85,8 +64,8 @@ def test_undecided_claims_say_what_would_decide_them(visit):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_verdict_is_as_prominent_as_another(visit, width):
-    page = visit("good", width=width)
+def test_every_verdict_is_as_prominent_as_another(show, width):
+    page = show("good", width=width)
     looks = page.locator(".all-claims .badge").evaluate_all(
         """(badges) => badges.map((badge) => {
           const style = getComputedStyle(badge);
@@ -102,8 +81,8 @@ def test_every_verdict_is_as_prominent_as_another(visit, width):
     assert len(set(icons)) == 3  # not by colour alone
 
 
-def test_a_claim_leads_to_its_figure(visit):
-    page = visit("good")
+def test_a_claim_leads_to_its_figure(show):
+    page = show("good")
     row = page.get_by_role("row").filter(has_text="In high dimension")
     row.get_by_role("link").click()
     heading = page.get_by_role("heading", name=re.compile("^Where inheriting helps"))
@@ -112,124 +91,16 @@ def test_a_claim_leads_to_its_figure(visit):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["good", "odd"])
-def test_text_stands_out_from_what_is_behind_it(visit, name, scheme):
-    page = visit(name, scheme=scheme)
+def test_text_stands_out_from_what_is_behind_it(show, name, scheme):
+    page = show(name, scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((fold) => fold.open = true)")
     ratios = page.evaluate(CONTRASTS)
     assert len(ratios) > 100
     assert [row for row in ratios if row[0] < 4.5] == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_neighbouring_colours_of_a_map_differ_and_zero_parts_gain_from_loss(visit, scheme):
-    page = visit("good", scheme=scheme)
-    read = """(areas) => {
-      const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-      return areas.map((area) => {
-        canvas.fillStyle = getComputedStyle(area).fill; canvas.fillRect(0, 0, 1, 1);
-        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
-      });
-    }"""
-    for scale in ("diverging", "sequential"):
-        colours = page.locator(f".panel.{scale} .ramp").first.locator("path").evaluate_all(read)
-        assert len({tuple(colour) for colour in colours}) == len(colours) > 5
-    reds, blues = zip(*[(r, b) for r, _, b in _diverging(page, read)], strict=True)
-    half = len(reds) // 2
-    assert all(r > b for r, b in zip(reds[:half], blues[:half], strict=True))  # loss: orange
-    assert all(r < b for r, b in zip(reds[half:], blues[half:], strict=True))  # gain: blue
-
-
-def _diverging(page, read):
-    return page.locator(".panel.diverging .ramp").first.locator("path").evaluate_all(read)
-
-
-def test_a_cell_says_its_own_value(visit):
-    page = visit("good")
-    coarse = phase_diagram().panels[-1]
-    figure = page.locator(".panel", has=page.get_by_text(coarse.title, exact=True)).locator("svg")
-    cells = figure.first.locator("[pointer-events] > path")
-    assert cells.count() == 25
-    box = figure.first.locator("[pointer-events]").evaluate_all(
-        """(groups) => {
-          const boxes = groups.map((group) => group.getBoundingClientRect());
-          const [left, top] = ['left', 'top'].map((s) => Math.min(...boxes.map((b) => b[s])));
-          const [right, low] = ['right', 'bottom'].map((s) => Math.max(...boxes.map((b) => b[s])));
-          return [left + scrollX, top + scrollY, right - left, low - top];
-        }"""
-    )
-    for row, column in ((0, 0), (1, 3), (4, 4), (4, 0)):  # the lowest row is drawn lowest
-        x = box[0] + box[2] * (column + 0.5) / 5
-        y = box[1] + box[3] * (1 - (row + 0.5) / 5)
-        said = page.evaluate(
-            """([x, y]) => { window.scrollTo(0, y - 400);
-              return document.elementFromPoint(x - scrollX, y - scrollY).textContent; }""",
-            [x, y],
-        )
-        value = coarse.values[row][column]
-        assert said.startswith(f"{coarse.columns[column]:g}, ")
-        shown = said.split(": ")[1].replace("\N{MINUS SIGN}", "-")
-        assert (
-            shown == "\N{EN DASH}"
-            if value != value
-            else float(shown) == pytest.approx(value, rel=1e-3)
-        )
-
-
-def test_points_stand_where_their_numbers_say(visit):
-    """Half-way between two ticks, in the browser: the axis is read as a reader would."""
-    page = visit("good")
-    figure = (
-        page.locator(".panel", has_text="Gain as the universal signal grows").locator("svg").first
-    )
-    ticks = {
-        float(text.text_content().replace("\N{MINUS SIGN}", "-")): text.bounding_box()
-        for text in figure.locator("text").all()
-        if re.fullmatch("[-\N{MINUS SIGN}.0-9]+", text.text_content())
-    }
-    across = [box["x"] + box["width"] / 2 for tick, box in ticks.items() if tick in (0.5, 1.5)]
-    dots = [dot.bounding_box() for dot in figure.locator("circle").all()]
-    assert len(dots) == 5
-    middles = [dot["x"] + dot["width"] / 2 for dot in dots]
-    assert middles[1::2] == pytest.approx(across, abs=1)
-    up = {t: box["y"] + box["height"] / 2 for t, box in ticks.items() if t in (2.5, 7.5)}
-    per_point = (up[7.5] - up[2.5]) / 5
-    heights = [(dot["y"] + dot["height"] / 2 - up[2.5]) / per_point + 2.5 for dot in dots]
-    assert heights == pytest.approx(universal_signal().panels[0].series[0].y, abs=0.15)
-
-
-def test_every_figure_says_what_is_seen(visit):
-    page = visit("good")
-    figures = page.locator("svg.figure")
-    assert page.get_by_role("img", name=re.compile(r"\d")).count() == figures.count() > 10
-    assert page.locator("svg:not(.figure):not([aria-hidden])").count() == 0
-    name = page.get_by_role("img", name="Gain as the universal signal grows")
-    said = name.get_attribute("aria-label")
-    assert "gain, measured from 0.4 at 0 to 7.4 at 2, between 0.4 and 7.4" in said
-    gains = page.get_by_role("img", name="Gain over scratch.").get_attribute("aria-label")
-    values = [v for row in phase_diagram().panels[2].values for v in row if v == v]
-    above = sum(value > 0 for value in values)
-    assert f"above zero in {above} of {len(values)} cells" in gains
-    assert "a line for predicted boundary" in gains
-
-
-def test_numbers_of_curves_are_in_a_table(visit):
-    page = visit("good")
-    panel = page.locator(".panel", has_text="Gain as the universal signal grows")
-    panel.locator("summary").click()
-    rows = [row.inner_text().split("\t") for row in panel.get_by_role("row").all()]
-    assert rows[0] == ["strength of the universal signal, |u|", "gain, measured", "gain, theory"]
-    assert rows[3] == ["1", "2.2 ± 0.9", "2.6"]
-
-
-def test_a_table_too_long_for_a_reader_is_left_to_the_data(visit):
-    page = visit("good")
-    for title, tables in (("Gain over scratch, coarse", 1), ("The same, cut in two", 0)):
-        panel = page.locator(".panel", has=page.get_by_text(title, exact=True))
-        assert panel.locator("table").count() == tables
-
-
-def test_tests_show_the_digits_that_their_interval_warrants(visit):
-    page = visit("good")
+def test_tests_show_the_digits_that_their_interval_warrants(show):
+    page = show("good")
     claim = page.locator(".claims > li", has_text="A weak universal signal")
     claim.locator("summary").click()
     words = claim.locator(".tests").inner_text()
@@ -237,8 +108,8 @@ def test_tests_show_the_digits_that_their_interval_warrants(visit):
     assert "about 160 needed" in words
 
 
-def test_each_finding_says_how_to_make_it_again_and_where_its_data_lies(visit):
-    page = visit("good")
+def test_each_finding_says_how_to_make_it_again_and_where_its_data_lies(show):
+    page = show("good")
     for finding in every_finding()[:-1]:
         section = page.get_by_role("region", name=finding.title)
         assert finding.command in section.inner_text()
@@ -250,8 +121,8 @@ def test_each_finding_says_how_to_make_it_again_and_where_its_data_lies(visit):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_keyboard_reaches_everything_in_order(visit, width):
-    page = visit("good", width=width)
+def test_the_keyboard_reaches_everything_in_order(show, width):
+    page = show("good", width=width)
     expected = page.evaluate(STOPS)
     assert sum("<summary" in stop for stop in expected) > 10
     reached = []
@@ -262,9 +133,9 @@ def test_the_keyboard_reaches_everything_in_order(visit, width):
     assert reached == expected
 
 
-def test_headings_never_skip_a_level(visit):
+def test_headings_never_skip_a_level(show):
     levels = (
-        visit("good")
+        show("good")
         .locator("h1, h2, h3, h4")
         .evaluate_all("(heads) => heads.map((head) => Number(head.tagName[1]))")
     )
@@ -273,8 +144,8 @@ def test_headings_never_skip_a_level(visit):
     assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
-def test_what_a_file_holds_is_shown_and_never_run(visit):
-    page = visit("odd")
+def test_what_a_file_holds_is_shown_and_never_run(show):
+    page = show("odd")
     assert page.title() == HOSTILE
     assert page.locator("script, img").count() == 0
     assert HOSTILE in page.locator("main").inner_text()
@@ -285,12 +156,12 @@ def test_what_a_file_holds_is_shown_and_never_run(visit):
     assert f"{HOSTILE}.json" in names
 
 
-def test_the_explorer_runs_where_there_is_one_and_is_linked_at_the_top(visit):
-    page = visit("explorer")
+def test_the_explorer_runs_where_there_is_one_and_is_linked_at_the_top(show):
+    page = show("explorer")
     assert page.locator("#answer").inner_text() == "42"
     page.get_by_role("banner").get_by_role("link", name="Explorer").click()
     assert page.get_by_role("heading", name="Explorer").bounding_box()["y"] < 844
-    plain = visit("good")
+    plain = show("good")
     assert plain.get_by_text("Explorer").count() == 0
     assert "script-src" not in plain.content()
 
@@ -299,8 +170,8 @@ def test_what_is_no_markup_is_no_explorer():
     assert "&lt;b&gt;" in render_findings([universal_signal()], title="t", explorer="<b>")
 
 
-def test_a_page_of_everything_is_light_and_made_quickly(files):
-    assert files["heavy"].stat().st_size < 3_000_000
+def test_a_page_of_everything_is_light_and_made_quickly(finding_files):
+    assert finding_files["heavy"].stat().st_size < 3_000_000
     begun = time.process_time()
     render_findings(heavy(), title="Everything")
     assert time.process_time() - begun < 10
@@ -317,8 +188,8 @@ def test_a_finding_without_claims_or_panels_has_a_page():
     assert bare.caption in render_findings([bare], title="t")
 
 
-def test_same_findings_same_bytes_in_a_file_that_refers_to_no_other(files):
-    text = files["good"].read_text(encoding="utf-8")
+def test_same_findings_same_bytes_in_a_file_that_refers_to_no_other(finding_files):
+    text = finding_files["good"].read_text(encoding="utf-8")
     assert render_findings(every_finding()[:-1], title="What we found") == text
     assert not re.search(r'src="(?!data:)|url\((?!#)|@import', text)
     names = re.findall(r' id="([^"]*)"', text)
@@ -327,8 +198,8 @@ def test_same_findings_same_bytes_in_a_file_that_refers_to_no_other(files):
     assert used <= set(names)
 
 
-def test_on_paper_nothing_is_lost_but_the_folds(visit):
-    page = visit("good")
+def test_on_paper_nothing_is_lost_but_the_folds(show):
+    page = show("good")
     page.emulate_media(media="print")
     assert page.get_by_text("Refuted").first.is_visible()
     assert not page.get_by_role("navigation").is_visible()
