@@ -51,6 +51,7 @@ MAY_TOUCH_DISK = {
     "training/data",
     "results",
     "report/page",
+    "report/findings",
     "advisor/decide",  # the folder that advise(out=...) is asked to keep
     "cli/ask",
     "cli/surgery",
