@@ -20,6 +20,7 @@ def a_test(what="gain of the inherited run at |u| = 2", estimate=7.42, half=1.31
         "lower": estimate - half,
         "upper": estimate + half,
         "at_least": 0.0,
+        "at_most": None,
         "unit": "points",
         "seeds": 40,
         "seeds_needed": None,

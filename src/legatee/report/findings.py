@@ -106,7 +106,9 @@ def _claim(claim: Claim) -> dict[str, object]:
         "claim": claim,
         "outcome": claim.outcome.value,
         "needed": _needed(claim) if claim.outcome is Outcome.UNDECIDED else "",
-        "tests": [(test, _outcome(test).value, *_interval(test)) for test in claim.tests],
+        "tests": [
+            (test, test.outcome.value, _claimed(test), *_interval(test)) for test in claim.tests
+        ],
     }
 
 
@@ -119,11 +121,10 @@ def _needed(claim: Claim) -> str:
     return f"About {max(needed):,} seeds would decide it; {seeds:,} were run."
 
 
-def _outcome(test: Test) -> Outcome:
-    """Return what one inequality came to."""
-    if test.lower > test.at_least:
-        return Outcome.CONFIRMED
-    return Outcome.REFUTED if test.upper < test.at_least else Outcome.UNDECIDED
+def _claimed(test: Test) -> str:
+    """Return what a claim says of one comparison."""
+    bounds = (("more", test.at_least), ("less", test.at_most))
+    return " and ".join(f"{word} than {plain(x)}" for word, x in bounds if x is not None)
 
 
 def _interval(test: Test) -> tuple[str, str, str]:
