@@ -18,6 +18,7 @@ GROUND = {
     "results",
     "transfer",
     "advice",
+    "finding",
 }
 MIDDLE = {"theory", "simulator", "surgery", "training"}
 ALLOWED = {  # wing or ground room -> what it may import, beside itself
@@ -31,11 +32,12 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "results": {"errors", "disk"},
     "transfer": {"errors", "positions"},
     "advice": {"errors", "transfer"},
+    "finding": {"errors"},
     "surgery": {"errors", "disk", "positions", "transfer"},
     "theory": {"errors", "setting"},
     "simulator": {"errors", "progress", "quantity", "setting"},
     "training": {"errors"},
-    "report": {"errors", "disk", "results", "transfer", "advice"},
+    "report": {"errors", "disk", "results", "transfer", "advice", "finding"},
     "advisor": GROUND | {"theory", "surgery", "training"},
     "experiments": GROUND | MIDDLE | {"advisor"},
     "cli": GROUND | MIDDLE | {"advisor", "experiments", "report"},

@@ -1,0 +1,229 @@
+"""What an experiment found: the figure as numbers, and each claim with its verdict."""
+
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from legatee.errors import LegateeError
+
+FROZEN = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+Numbers = tuple[float, ...]
+
+
+class Outcome(StrEnum):
+    """What became of a claim."""
+
+    CONFIRMED = "confirmed"
+    REFUTED = "refuted"
+    UNDECIDED = "undecided"
+
+
+class Axis(BaseModel):
+    """One axis of a panel.
+
+    Attributes:
+        label: What it measures, for a reader who is not an expert, unit included.
+        log: Whether its scale is logarithmic.
+    """
+
+    model_config = FROZEN
+
+    label: str
+    log: bool = False
+
+
+class Series(BaseModel):
+    """Points that belong together.
+
+    Attributes:
+        name: What they are, for the legend.
+        x: Where they stand.
+        y: Their values; not a number where there is none.
+        error: Half-width of the 95 % interval of each value; empty where there is none.
+        kind: ``measured``, ``theory`` (a line without points) or ``scatter`` (points without a
+            line).
+        colour: Series of one colour belong together: what was measured, and its theory.
+    """
+
+    model_config = FROZEN
+
+    name: str
+    x: Numbers
+    y: Numbers
+    error: Numbers = ()
+    kind: Literal["measured", "theory", "scatter"] = "measured"
+    colour: int = 0
+
+    @model_validator(mode="after")
+    def _equally_long(self) -> Self:
+        if len(self.x) != len(self.y) or len(self.error) not in (0, len(self.y)):
+            raise ValueError(f"series {self.name!r}: x, y and error differ in length")
+        return self
+
+
+class Curves(BaseModel):
+    """A panel of series.
+
+    Attributes:
+        title: What it shows.
+        x: The horizontal axis.
+        y: The vertical axis.
+        series: What is drawn.
+        level: Where a horizontal line is drawn for comparison, such as at no gain.
+    """
+
+    model_config = FROZEN
+
+    kind: Literal["curves"] = "curves"
+    title: str
+    x: Axis
+    y: Axis
+    series: tuple[Series, ...]
+    level: float | None = None
+
+
+class Heatmap(BaseModel):
+    """A panel of values over two axes.
+
+    Attributes:
+        title: What it shows.
+        x: The horizontal axis.
+        y: The vertical axis.
+        columns: Where the columns stand, increasing.
+        rows: Where the rows stand, increasing.
+        values: Value of each row and column; not a number where there is none.
+        label: What a value is, unit included.
+        scale: ``sequential`` for shares, ``diverging`` around zero for gains, ``cut`` for one of
+            two classes (0 or 1).
+        lines: Boundaries drawn on it.
+    """
+
+    model_config = FROZEN
+
+    kind: Literal["heatmap"] = "heatmap"
+    title: str
+    x: Axis
+    y: Axis
+    columns: Numbers
+    rows: Numbers
+    values: tuple[Numbers, ...]
+    label: str
+    scale: Literal["sequential", "diverging", "cut"] = "sequential"
+    lines: tuple[Series, ...] = ()
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Self:
+        if len(self.values) != len(self.rows) or any(
+            len(row) != len(self.columns) for row in self.values
+        ):
+            raise ValueError(f"heat map {self.title!r}: values are not rows times columns")
+        return self
+
+
+class Test(BaseModel):
+    """One inequality that a claim rests on.
+
+    Attributes:
+        what: The effect that is measured, in words.
+        estimate: Its mean.
+        lower: Lower bound; all bounds of a finding hold at once.
+        upper: Upper bound.
+        at_least: What the claim says that it exceeds.
+        unit: What it is measured in.
+        seeds: Independent repetitions [count].
+        seeds_needed: About how many would decide it, ``None`` if it is decided [count].
+    """
+
+    model_config = FROZEN
+    __test__ = False  # pytest would take it for one of its own
+
+    what: str
+    estimate: float
+    lower: float
+    upper: float
+    at_least: float
+    unit: str
+    seeds: int
+    seeds_needed: int | None
+
+
+class Claim(BaseModel):
+    """Something that is claimed, and what became of it.
+
+    Attributes:
+        text: The claim in a sentence.
+        source: Who makes it, such as ``"paper, section 4 (a)"`` or ``"open question"``.
+        outcome: ``confirmed`` if every test's lower bound exceeds what is claimed, ``refuted`` if
+            an upper bound stays below, else ``undecided``.
+        because: What was seen, in a sentence with its numbers.
+        tests: The inequalities it rests on.
+    """
+
+    model_config = FROZEN
+
+    text: str
+    source: str
+    outcome: Outcome
+    because: str
+    tests: tuple[Test, ...]
+
+
+class Finding(BaseModel):
+    """What an experiment found.
+
+    Attributes:
+        name: The experiment's name on the command line.
+        title: What it is about.
+        caption: What is shown and how to read it, for a reader who is not an expert.
+        panels: The figure.
+        claims: What was claimed, with verdicts.
+        setting: What all runs have in common, field by field in words.
+        level: Chance that any of the claims' intervals misses [fraction, 0..1].
+        command: What makes this finding again.
+        version: Of legatee.
+        date: When it was finished, ISO 8601.
+        device: Where it was computed.
+        seconds: How long it took, wall clock [s].
+        data: Where its raw results lie, relative to the page; empty if nowhere.
+    """
+
+    model_config = FROZEN
+
+    name: str
+    title: str
+    caption: str
+    panels: tuple[Curves | Heatmap, ...]
+    claims: tuple[Claim, ...]
+    setting: dict[str, str]
+    level: float
+    command: str
+    version: str
+    date: str
+    device: str
+    seconds: float
+    data: str
+
+    def to_json(self) -> str:
+        """Return the finding as JSON text."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read a finding from JSON text.
+
+        Args:
+            text: What :meth:`to_json` wrote.
+
+        Returns:
+            The same finding.
+
+        Raises:
+            LegateeError: If the text is not a finding; the first bad field is named.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "the text"
+            raise LegateeError(f"not a finding: {where}: {first['msg']}") from error
