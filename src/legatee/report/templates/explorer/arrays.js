@@ -56,10 +56,17 @@ function cholesky(square) {
   return root;
 }
 
-/** Halves go to the even number, as in Python. */
+/** Rounded; halves go to the even number, as in Python. */
 function round(x) {
   const down = Math.floor(x), rest = x - down;
   return rest > 0.5 || (rest === 0.5 && down % 2) ? down + 1 : down;
+}
+
+/** A number as Python's format `g` writes it. */
+function general(x, digits = 6) {
+  const [mantissa, power] = x.toExponential(digits - 1).split("e"), size = Math.abs(power);
+  if (power >= -4 && power < digits) return String(Number(x.toPrecision(digits)));
+  return `${Number(mantissa)}e${power < 0 ? "-" : "+"}${String(size).padStart(2, "0")}`;
 }
 
 const sum = (values) => values.reduce((total, x) => total + x, 0);

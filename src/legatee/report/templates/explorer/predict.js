@@ -3,7 +3,7 @@
 
 /** Predict a setting. Yields predictions from fewer replicas, or undefined, on its way. */
 function* predict(setting, normals, tolerance = TOLERANCE) {
-  const reasons = outside(setting);
+  const reasons = impossible(setting) ? [impossible(setting)] : outside(setting);
   if (reasons.length) return { setting, verdict: "unknown", outside: reasons };
   const [first, second, world] = reduced(setting);
   const solving = solve(first, second, world, tolerance, normals);
@@ -75,37 +75,36 @@ function* bestAlpha({ setting }, normals) {
   return found.find((one) => one.inherited >= best - NEGLIGIBLE).alpha;
 }
 
-/** Downstream samples with which scratch gets as far as inheriting does; null if it never does. */
+/** Downstream samples with which scratch gets as far as inheriting does; null if it does not. */
 function* crossover({ setting, inherited, gain }, normals) {
-  const caughtUp = function* (n) {
+  const scratchWith = function* (n) { // NaN if outside
     const downstream = { ...setting.downstream, n };
-    const other = yield* predict({ ...setting, downstream, alpha: 0 }, normals);
-    return other.outside.length > 0 || other.scratch >= inherited;
+    const { scratch = NaN } = yield* predict({ ...setting, downstream, alpha: 0 }, normals);
+    return scratch;
   };
-  let low = setting.downstream.n;
+  let low = setting.downstream.n, high = low, scratch;
   if (gain <= 0) return low;
-  let high = 2 * low;
-  while (!(yield* caughtUp(high))) {
+  while ((scratch = yield* scratchWith(high)) < inherited) {
     [low, high] = [high, 2 * high];
     if (high > MOST_SAMPLES) return null;
   }
   while (high - low > Math.max(1, 0.01 * low)) {
-    const middle = Math.floor((low + high) / 2);
-    [low, high] = (yield* caughtUp(middle)) ? [low, middle] : [middle, high];
+    const middle = Math.floor((low + high) / 2), there = yield* scratchWith(middle);
+    if (there < inherited) low = middle;
+    else [high, scratch] = [middle, there];
   }
-  return high;
+  return scratch >= inherited ? high : null;
 }
 
 /** What keeps inheriting from doing better, in words. */
-function* limitingFactor({ setting, scratch, inherited }, normals) {
+function* limitingFactor({ setting, scratch, inherited: here }, normals) {
   if (scratch >= ENOUGH) return "the downstream data are already enough";
-  let best = { words: "", inherited: -1 };
-  for (const [words, better] of Object.entries(doubled(setting))) {
-    const found = yield* predict(better, normals);
-    if (found.inherited > best.inherited) best = { words, inherited: found.inherited };
+  let words = "nothing upstream would change much", best = here + NEGLIGIBLE;
+  for (const [factor, better] of Object.entries(doubled(setting))) {
+    const { inherited = NaN } = yield* predict(better, normals);
+    if (inherited > best) [words, best] = [factor, inherited];
   }
-  if (best.inherited - inherited <= NEGLIGIBLE) return "nothing upstream would change much";
-  return best.words;
+  return words;
 }
 
 /** Settings in which one of the paper's three factors is twice as favourable. */
@@ -114,12 +113,12 @@ function doubled(setting) {
   const signal = u_norm ** 2 + downstream.v_norm ** 2;
   const universal = Math.min(2 * u_norm ** 2, signal) || signal / 20; // of none, a twentieth
   const v_norm = Math.sqrt(Math.max(signal - universal, 0));
-  const quieter = { ...upstream, sigma_p: upstream.sigma_p / Math.sqrt(2) };
+  const quiet = { ...upstream, sigma_p: upstream.sigma_p / Math.sqrt(2) };
   return {
     "the universal signal is weak": {
       ...setting, u_norm: Math.sqrt(universal), downstream: { ...downstream, v_norm },
     },
-    "the upstream noise is strong": { ...setting, upstream: quieter },
+    "the upstream noise is strong": { ...setting, upstream: quiet },
     "the upstream samples are few": { ...setting, upstream: { ...upstream, n: 2 * upstream.n } },
   };
 }

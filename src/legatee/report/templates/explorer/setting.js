@@ -1,4 +1,4 @@
-// Mirrors setting.py: what a setting says by what it leaves out. A setting is its fields, its
+// Mirrors setting.py and theory/quantities.py: what follows from a setting at once. A setting is its fields, its
 // tasks nested: { d, m, u_norm, upstream: { n, v_norm, sigma_p, m, eta, steps }, ... }.
 
 /** Both tasks, upstream first, with their m, eta and steps filled in. */
@@ -7,6 +7,15 @@ function resolved(setting) {
   return [setting.upstream, setting.downstream].map((task) => ({
     ...task, m: task.m ?? m, eta: task.eta ?? eta, steps: task.steps ?? steps,
   }));
+}
+
+/** Squared norm of a task's signal. */
+const signalSquared = (setting, task) => setting.u_norm ** 2 + task.v_norm ** 2;
+
+/** How fast the training margins of a task grow at first. */
+function growthRate(setting, task) {
+  const perSample = (task.sigma_p ** 2 * setting.d) / task.n + signalSquared(setting, task);
+  return (task.eta * perSample) / (2 * task.m);
 }
 
 /** Filters of each sign that are inherited: alpha m, rounded, halves up. */
@@ -18,6 +27,6 @@ function inheritedFilters(setting) {
 function impossible(setting) {
   const inherited = inheritedFilters(setting), there = resolved(setting)[0].m;
   if (inherited <= there) return "";
-  return `alpha is ${setting.alpha}, so ${inherited} filters per sign would be inherited; ` +
+  return `alpha is ${general(setting.alpha)}, so ${inherited} filters per sign would be inherited; ` +
     `expected at most the upstream network's ${there} (upstream.m)`;
 }

@@ -32,7 +32,7 @@ function follow(first, second, world) {
       shares[1][r] = share / heirs;
     } else shares[1][r] = (1 - share) / (here - heirs);
   }
-  return { sides: signs(2 * here), shares, source, fresh: world.sigma_0 ** 2 * second.d };
+  return { sides: signs(2 * here), shares, source, fresh: second.sigma_0 ** 2 * second.d };
 }
 
 /** The sign of each filter. */
@@ -45,8 +45,8 @@ function upstream(task, world, normals, replica) {
   const filters = 2 * Math.min(task.m, FILTERS);
   const pair = replica >> 1, sign = 1 - 2 * (replica % 2);
   const patches = drawPatches(task, normals, pair, sign, filters);
-  const start = identity(filters, Math.sqrt(world.sigma_0 ** 2 * task.d));
-  const scale = sign * world.sigma_0;
+  const start = identity(filters, Math.sqrt(task.sigma_0 ** 2 * task.d));
+  const scale = sign * task.sigma_0;
   const alongU = startOf(normals, pair, 0, filters).map((x) => scale * x);
   const alongV = startOf(normals, pair, 1, filters).map((x) => scale * x);
   const a = alongU.map((x, r) => x * world.u_norm + alongV[r] * world.v_norms[0]);
@@ -110,7 +110,7 @@ function runReplica(task, world, followed, inherited, normals, replica) {
     return accuracy(hear(root, true, task.sigma, sides, share, normals.tests), a, sides, share);
   };
   const fresh = identity(filters, Math.sqrt(followed.fresh));
-  const scale = sign * world.sigma_0 * Math.sqrt(task.norm);
+  const scale = sign * task.sigma_0 * Math.sqrt(task.norm);
   const a = startOf(normals, pair, 0, filters).map((x) => scale * x);
   if (!world.inherited) { // then the inheriting network is the scratch network
     const heard = hear(fresh, false, task.sigma, sides, shares[0], normals.tests);

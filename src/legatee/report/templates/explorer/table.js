@@ -1,5 +1,5 @@
 // Mirrors theory/reduced/table.py: the table that every solution draws from, and the shapes of
-// things. Reduced: { n, d, kept, sigma, norm, eta, steps, m }. World: { u_norm, v_norms, sigma_0,
+// things. Reduced: { n, d, kept, sigma, norm, eta, steps, m, sigma_0 }. World: { u_norm, v_norms,
 // inherited }. FILTERS, SAMPLES and all other constants are set by Python, ahead of this file.
 
 /** The normals by name, from their float32 bytes laid end to end; test points in blocks of four. */
