@@ -44,36 +44,51 @@ function rootOf(products) {
   return cholesky(turned);
 }
 
-/** Turn rows of means and differences [R, width] back into filters, in place. */
-function turnBack(values, width) {
-  const half = values.length / width / 2, turned = values.slice();
+/** Turn rows of means and differences back into filters. */
+function turnBack(turned) {
+  const out = matrix(turned.rows, turned.columns);
+  turnBackInto(out.values, turned.values, turned.columns, finenesses(turned.rows / 2));
+  return out;
+}
+
+function turnBackInto(to, from, width, scales) {
+  const half = scales.length;
   for (let side = 0; side < 2; side++) {
     for (let i = 0; i < width; i++) {
-      let filter = turned[side * width + i] / Math.sqrt(half); // begins as the mean one
+      let filter = from[side * width + i] * scales[0]; // begins as the mean one
       for (let r = half - 1; r > 0; r--) {
-        const difference = turned[(2 * r + side) * width + i] / Math.sqrt(r * (r + 1));
-        values[(side * half + r) * width + i] = filter - r * difference;
+        const difference = from[(2 * r + side) * width + i] * scales[r];
+        to[(side * half + r) * width + i] = filter - r * difference;
         filter += difference;
       }
-      values[side * half * width + i] = filter;
+      to[side * half * width + i] = filter;
     }
   }
 }
 
+/** One over the lengths of the mean filter and of ever finer differences, before they are 1. */
+function finenesses(half) {
+  return Float64Array.from({ length: half }, (_, r) => 1 / Math.sqrt(r ? r * (r + 1) : half));
+}
+
 /** What a network says of the noise of test points, and of its opposites. */
 function hear(root, turned, sigma, sides, shares, tests) {
-  const filters = root.rows, points = tests.shape[1], weights = sides.map((x, r) => x * shares[r]);
+  const filters = root.rows, [most, points] = tests.shape, scales = finenesses(filters / 2);
   const there = new Float64Array(points), back = new Float64Array(points);
-  const heard = new Float64Array(4 * filters);
+  const heard = new Float64Array(4 * filters), own = turned ? heard.slice() : heard;
+  const weights = sides.map((side, r) => side * shares[r] * sigma);
   for (let block = 0; block < points; block += 4) {
-    hearBlock(root, tests.values, block * tests.shape[0], heard);
-    if (turned) turnBack(heard, 4);
-    for (let r = 0; r < filters; r++) {
-      for (let i = 0; i < 4; i++) {
-        const x = sigma * heard[4 * r + i];
-        if (x > 0) there[block + i] += weights[r] * x;
-        else back[block + i] -= weights[r] * x;
+    hearBlock(root, tests.values, block * most, heard);
+    if (turned) turnBackInto(own, heard, 4, scales);
+    for (let i = 0; i < 4; i++) {
+      let noise = 0, odd = 0; // relu(-x) = relu(x) - x
+      for (let r = 0; r < filters; r++) {
+        const x = weights[r] * own[4 * r + i];
+        odd += x;
+        if (own[4 * r + i] > 0) noise += x;
       }
+      there[block + i] = noise;
+      back[block + i] = noise - odd;
     }
   }
   return { there, back };

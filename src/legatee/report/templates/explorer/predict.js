@@ -1,7 +1,7 @@
 // Mirrors theory/predict.py: the accuracies that a setting will have, and what follows from them.
 // A prediction has the names of Python's; what costs more is asked of functions, one by one.
 
-/** Predict a setting. Yields predictions from fewer replicas, or undefined, on its way. */
+/** Predict a setting. On its way it yields predictions from fewer replicas, undefined at first. */
 function* predict(setting, normals, tolerance = TOLERANCE) {
   const reasons = impossible(setting) ? [impossible(setting)] : outside(setting);
   if (reasons.length) return { setting, verdict: "unknown", outside: reasons };

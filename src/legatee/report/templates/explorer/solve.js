@@ -1,14 +1,16 @@
 // Mirrors theory/reduced/solve.py: the upstream, the scratch and the inheriting network, replica
-// by replica. Every `yield` is a place where whoever runs this may listen for something newer.
+// by replica. Where Python trains all upstream networks first, this trains each when it is needed
+// first: an answer from few replicas is there early. Every `yield` is a place where whoever runs
+// this may listen for something newer.
 
 /** Accuracies of scratch, zero-shot and inherited [replica, 3]; two replicas in turn are a pair.
- *  Yields what it has after every pair, and in between. */
+ *  Yields what it has after every pair. */
 function* solve(first, second, world, tolerance, normals) {
-  const followed = follow(first, second, world), accuracies = [];
-  const inherited = yield* handOver(first, second, followed, world, normals);
+  const followed = follow(first, second, world), accuracies = [], inherited = [];
   while (accuracies.length < MOST) {
-    const replica = accuracies.length;
-    accuracies.push(runReplica(second, world, followed, inherited, normals, replica));
+    const replica = accuracies.length, b = (replica >> 1) % UPSTREAM;
+    if (world.inherited) inherited[b] ??= handOver(first, second, followed, world, normals, b);
+    accuracies.push(runReplica(second, world, followed, inherited[b], normals, replica));
     const done = accuracies.length;
     if (done >= FEWEST && done % 8 === 0 && largestError(accuracies) < tolerance) break;
     if (done % 2 === 0) yield accuracies;
@@ -69,32 +71,26 @@ function startOf(normals, pair, direction, filters) {
   return Float64Array.from(normals.start.values.subarray(begin, begin + filters));
 }
 
-/** Train the upstream networks, and keep what the downstream task sees of them. */
-function* handOver(first, second, followed, world, normals) {
-  const { source, sides, shares } = followed, filters = source.length, inherited = [];
-  for (let b = 0; world.inherited && b < UPSTREAM; b++) {
-    const [u, v, products] = upstream(first, world, normals, b);
-    const noise = identity(filters, followed.fresh), seen = identity(filters, followed.fresh);
-    const known = new Float64Array(filters);
-    for (let r = 0; r < filters; r++) {
-      if (source[r] < 0) continue;
-      known[r] = world.u_norm * u[source[r]];
-      for (let k = 0; k < filters; k++) {
-        if (source[k] < 0) continue;
-        const product = products.values[source[r] * products.columns + source[k]];
-        noise.values[r * filters + k] = product;
-        seen.values[r * filters + k] = product + v[source[r]] * v[source[k]];
-      }
+/** Train one of the upstream networks, and keep what the downstream task sees of it. */
+function handOver(first, second, followed, world, normals, b) {
+  const { source, sides, shares } = followed, filters = source.length;
+  const [u, v, products] = upstream(first, world, normals, b);
+  const noise = identity(filters, followed.fresh), seen = identity(filters, followed.fresh);
+  const known = new Float64Array(filters);
+  for (let r = 0; r < filters; r++) {
+    if (source[r] < 0) continue;
+    known[r] = world.u_norm * u[source[r]];
+    for (let k = 0; k < filters; k++) {
+      if (source[k] < 0) continue;
+      const product = products.values[source[r] * products.columns + source[k]];
+      noise.values[r * filters + k] = product;
+      seen.values[r * filters + k] = product + v[source[r]] * v[source[k]];
     }
-    const start = rootOf(seen), byChance = rootOf(noise);
-    byChance.values.forEach((x, i, values) => (values[i] = x / Math.sqrt(first.d)));
-    const heard = hear(start, true, second.sigma, sides, shares[1], normals.tests); // zero-shot
-    turnBack(start.values, filters);
-    turnBack(byChance.values, filters);
-    inherited.push({ known, byChance, start, heard });
-    yield [];
   }
-  return inherited;
+  const root = rootOf(seen), byChance = turnBack(rootOf(noise));
+  byChance.values.forEach((x, i, values) => (values[i] = x / Math.sqrt(first.d)));
+  const heard = hear(root, true, second.sigma, sides, shares[1], normals.tests); // zero-shot
+  return { known, byChance, start: turnBack(root), heard };
 }
 
 /** Train a scratch and an inheriting network on the same samples, and judge them. */
@@ -118,7 +114,7 @@ function runReplica(task, world, followed, inherited, normals, replica) {
     const scratch = train(fresh, a, shares[0]);
     return [scratch, zeroShot, scratch];
   }
-  const { known, byChance, start, heard } = inherited[(replica >> 1) % UPSTREAM];
+  const { known, byChance, start, heard } = inherited;
   const ownA = a.slice(), chance = startOf(normals, pair, 1, filters);
   for (let r = 0; r < filters; r++) {
     if (source[r] < 0) continue;
