@@ -40,7 +40,7 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "sweep": GROUND | {"simulator"},
     "report": {"errors", "disk", "results", "transfer", "advice", "finding"},
     "advisor": GROUND | {"theory", "surgery", "training"},
-    "experiments": GROUND | MIDDLE | {"advisor", "sweep"},
+    "experiments": GROUND | MIDDLE | {"advisor", "report", "sweep"},
     "cli": GROUND | MIDDLE | {"advisor", "experiments", "report", "sweep"},
     "__main__": {"cli"},
 }

@@ -1,6 +1,7 @@
 """Every figure from one command: simulate, read, judge, and keep what was found."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
@@ -15,7 +16,7 @@ from legatee.setting import fields
 from legatee.sweep.declare import Sweep
 from legatee.sweep.provenance import provenance
 from legatee.sweep.run import run as run_sweep
-from legatee.sweep.work import Workers
+from legatee.sweep.work import Workers, processes
 
 FIGURES = (
     "upstream_samples",
@@ -82,16 +83,17 @@ def reproduce(
     """
     chosen = [experiment(name) for name in names or FIGURES]
     folder, findings = writable_folder(out), []
-    for one in chosen:
-        finding = _run(one, folder, full, workers, device)
-        write_text(folder / f"{one.name}.json", finding.to_json())
-        findings.append(finding)
-        done(finding)
+    with (workers or processes(2))() as crew:  # opened once: starting takes seconds
+        for one in chosen:
+            finding = _run(one, folder, full, lambda: nullcontext(crew), device)
+            write_text(folder / f"{one.name}.json", finding.to_json())
+            findings.append(finding)
+            done(finding)
     return findings
 
 
 def _run(
-    one: Experiment, folder: Path, full: bool, workers: Workers | None, device: str | None
+    one: Experiment, folder: Path, full: bool, workers: Workers, device: str | None
 ) -> Finding:
     """Run one experiment."""
     began, size = perf_counter(), "full" if full else "quick"

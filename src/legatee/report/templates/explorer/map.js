@@ -36,6 +36,10 @@ class Gains {
     this.known.set(row * this.columns + column, gain ?? NaN); // NaN where the theory ends
   }
 
+  has([column, row]) {
+    return this.known.has(row * this.columns + column);
+  }
+
   at(column, row) {
     for (const stride of [...STRIDES].reverse()) {
       const at = (row - (row % stride)) * this.columns + column - (column % stride);
@@ -62,7 +66,7 @@ function zeroLine(gains) {
       if (!(Math.max(...sizes) > NEGLIGIBLE)) continue;
       const crossings = corners.flatMap((one, k) => {
         const other = corners[(k + 1) % 4];
-        if (one.gain > 0 === other.gain > 0) return [];
+        if (one.gain < 0 === other.gain < 0) return []; // no gain at all is no cost
         const part = one.gain / (one.gain - other.gain);
         return [`${one.x + part * (other.x - one.x)} ${one.y + part * (other.y - one.y)}`];
       });

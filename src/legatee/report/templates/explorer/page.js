@@ -7,10 +7,11 @@ const read = (name) => JSON.parse(find(name).textContent);
 const { start, maps, shapes } = read("data");
 const sliders = [...root.querySelectorAll("input[type=range]")];
 const stops = new Map(sliders.map((slider) => [slider.name, JSON.parse(slider.dataset.stops)]));
+const symbols = new Map(sliders.map((slider) => [slider.name, slider.dataset.symbol]));
 const fields = { ...start };
 const view = new MapView(find("plot"));
 let answering, following, mapping; // workers: one, one, some
-let number = 0, mapNumber = 0, prediction, resting, shownMap, gains, about;
+let number = 0, prediction, resting, shownMap, gains, about;
 
 /** The setting that the sliders stand for. */
 function settingOf(fields) {
@@ -50,9 +51,10 @@ function change() {
   for (const slider of sliders) showSlider(slider);
   find("command").textContent = command(fields, start);
   number += 1;
-  root.setAttribute("aria-busy", "true");
+  find("answer").setAttribute("aria-busy", "true");
   answering.postMessage({ number, question: "prediction", setting: settingOf(fields) });
-  following.postMessage({ number });
+  following.postMessage({ number }); // all cores are for the answer
+  for (const worker of mapping) worker.postMessage({ number });
   clearTimeout(resting);
   markMap();
 }
@@ -71,14 +73,12 @@ function say([head, rest]) {
   find("sentence").replaceChildren(bold, ` ${rest}`);
 }
 
-const CLASSES = { inherit: "inherit", scratch: "scratch", either: "undecided", unknown: "undecided" };
-
 function showAnswer(answer) {
   if (answer.number !== number) return;
   prediction = answer.prediction;
   const { verdict, gain, error, outside } = prediction, known = !outside.length;
-  say(sentence(prediction));
-  find("answer").className = CLASSES[verdict];
+  say(sentence(prediction, symbols));
+  find("answer").className = verdict;
   for (const name of ["scratch", "zero_shot", "inherited"]) {
     const accuracy = prediction[name], spread = prediction[`${name}_spread`], row = find(name);
     row.querySelector("output").textContent = known ? percent(accuracy) : "–";
@@ -98,7 +98,7 @@ function showAnswer(answer) {
 
 /** The sliders rest: compute what follows from the prediction, and the map. */
 function rest() {
-  root.setAttribute("aria-busy", "false"); // from now on a screen reader may read the answer
+  find("answer").setAttribute("aria-busy", "false"); // from now on a screen reader may read the answer
   following.postMessage({ number, question: "consequences", prediction });
   drawMap();
 }
@@ -142,27 +142,28 @@ function markMap() {
 
 const powers = (power) => [...String(power)].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("");
 
-/** Compute the map anew if anything but its own two fields has changed. */
+/** Compute what is not yet known of the map: all, if anything but its own two fields changed. */
 function drawMap() {
   const { x, y } = chosenMap(), columns = x.values.length, rows = y.values.length;
   const now = JSON.stringify([x.name, y.name, { ...fields, [x.name]: 0, [y.name]: 0 }]);
-  if (now === about) return;
-  about = now;
-  mapNumber += 1;
-  gains = new Gains(columns, rows);
-  view.begin(columns, rows);
-  const settings = coarseFirst(columns, rows).map(([column, row]) => {
+  if (now !== about) {
+    about = now;
+    gains = new Gains(columns, rows);
+    view.begin(columns, rows);
+  }
+  const unknown = coarseFirst(columns, rows).filter((place) => !gains.has(place));
+  const settings = unknown.map(([column, row]) => {
     const own = { [x.name]: x.values[column], [y.name]: y.values[row] };
     return { place: [column, row], setting: settingOf({ ...fields, ...own }) };
   });
   for (const [k, worker] of mapping.entries()) {
     const own = settings.filter((_, at) => at % mapping.length === k);
-    worker.postMessage({ number: mapNumber, question: "gains", settings: own });
+    worker.postMessage({ number, question: "gains", settings: own });
   }
 }
 
 function showGain({ number: asked, place, gain }) {
-  if (asked !== mapNumber) return;
+  if (asked !== number) return;
   gains.set(place, gain);
   showGain.frame ??= requestAnimationFrame(() => {
     showGain.frame = undefined;
@@ -208,8 +209,7 @@ function nearest(stops, values, at) {
 
 for (const choice of root.querySelectorAll("input[type=radio]")) {
   choice.addEventListener("change", () => {
-    markMap();
-    drawMap();
+    change();
   });
 }
 

@@ -11,8 +11,8 @@ function points(share, signed = false) {
   return (share < 0 ? MINUS : "+") + size;
 }
 
-/** What is predicted, in one sentence: what to do, and why in numbers. */
-function sentence({ setting, scratch, inherited, gain, verdict, outside }) {
+/** What is predicted, in one sentence: what to do, and why in numbers; symbols by field. */
+function sentence({ setting, scratch, inherited, gain, verdict, outside }, symbols) {
   const part = `${counted(100 * setting.alpha)}% of the upstream network's filters`;
   switch (verdict) {
     case "inherit":
@@ -26,8 +26,8 @@ function sentence({ setting, scratch, inherited, gain, verdict, outside }) {
       return ["Either:", `starting from ${part} should make no difference that counts: ` +
         `${percent(inherited)} of new samples right, ${percent(scratch)} from scratch.`];
     default:
-      return ["No prediction:", `the theory does not cover this setting, because ` +
-        `${outside.join("; and ")}.`];
+      return ["No prediction:", "the theory does not cover this setting, because " +
+        `${outside.join("; and ").replace(/[\w.]*\w/g, (word) => symbols.get(word) ?? word)}.`];
   }
 }
 
