@@ -57,6 +57,8 @@ MAY_TOUCH_DISK = {
     "cli/surgery",
     "cli/world",
     "cli/sweep",
+    "cli/reproduce",
+    "experiments/reproduce",
 }
 DISK_CALLS = {
     "open",
