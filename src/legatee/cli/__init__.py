@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from legatee.cli import ask, surgery, world
+from legatee.cli import ask, reproduce, surgery, sweep, world
 from legatee.errors import LegateeError
 
 INTERRUPTED = 130  # how typer leaves after Ctrl-C
@@ -35,6 +35,10 @@ app.command(
 app.command(epilog="Example: `legatee predict u_norm=0.5 alpha=1`")(world.predict)
 app.command(epilog="Example: `legatee simulate setting.toml upstream.n=400 --seeds 16`")(
     world.simulate
+)
+app.command(epilog="Example: `legatee sweep grid.toml --workers 2`")(sweep.sweep)
+app.command(epilog="Example: `legatee reproduce universal_signal phase_diagram`")(
+    reproduce.reproduce
 )
 
 
