@@ -266,8 +266,11 @@ def test_a_slider_answers_within_a_tenth_of_a_second(visit):
     moves = {"u_norm": (10, 60), "d": (40, 70), "alpha": (20, 3), "m": (12, 30)}
     moves |= {"upstream.n": (10, 35), "downstream.sigma_p": (3, 20)}
     for name, (one, other) in moves.items():
-        times = page.evaluate(ANSWER_TIME, [name, [one, other, one]])
-        assert min(times) < 100, (name, times)
+        for _ in range(5):  # on a machine that others may keep busy
+            times = page.evaluate(ANSWER_TIME, [name, [one, other, one]])
+            if np.median(times) < 100:
+                break
+        assert np.median(times) < 100, (name, times)
 
 
 def test_the_map_shows_gains_and_a_click_moves_the_sliders(visit):

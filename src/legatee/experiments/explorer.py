@@ -4,7 +4,7 @@ from markupsafe import Markup
 
 from legatee.report import explorer as report
 from legatee.setting import EXAMPLE, fields
-from legatee.theory import predict
+from legatee.theory import growth, predict
 from legatee.theory.reduced import judge, reduce, table
 
 TITLE = "Should this network inherit?"
@@ -14,7 +14,8 @@ CONSTANTS = {  # names that the JavaScript shares with Python, by the room that 
         *("EXACT_STEPS", "GROWTH"),
     ),
     judge: ("JITTER", "TINY"),
-    reduce: ("FEWEST_SAMPLES", "SLOWEST", "FASTEST", "SMALL", "LARGE", "FARTHEST"),
+    reduce: ("FEWEST_SAMPLES", "SLOWEST", "FASTEST", "SMALL", "LARGE", "BY_CHANCE", "FARTHEST"),
+    growth: ("NEWTON_STEPS",),
     predict: ("TOLERANCE", "NEGLIGIBLE", "ENOUGH", "MOST_SAMPLES", "ALPHAS"),
 }
 

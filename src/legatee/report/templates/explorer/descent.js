@@ -77,6 +77,7 @@ function respond(B, a, sides, shares, weights, rate) {
   return q;
 }
 
+/** The rows of a Gram matrix, each times what it is pushed by. */
 function scaleRows(gram, q, out) {
   const n = q.length, from = gram.values, to = out.values;
   for (let i = 0; i < n; i++) {
@@ -85,7 +86,7 @@ function scaleRows(gram, q, out) {
   }
 }
 
-/** Let every filter learn the samples that it is active on; two columns at once. */
+/** Let every filter learn the samples that it is active on; four columns at once. */
 function learn(B, C, sides, q, pushes) {
   const n = B.columns, b = B.values, c = C.values, push = pushes.values;
   const active = new Int32Array(n);

@@ -68,8 +68,8 @@ function verdict(gain, error) {
 function* bestAlpha({ setting }, normals) {
   const [first, second] = resolved(setting), found = [];
   for (const alpha of ALPHAS.filter((alpha) => alpha * second.m <= first.m)) {
-    const { inherited = NaN } = yield* predict({ ...setting, alpha }, normals);
-    found.push({ alpha, inherited });
+    const { inherited } = yield* predict({ ...setting, alpha }, normals);
+    if (inherited !== undefined) found.push({ alpha, inherited }); // the theory may end
   }
   const best = Math.max(...found.map((one) => one.inherited));
   return found.find((one) => one.inherited >= best - NEGLIGIBLE).alpha;

@@ -60,13 +60,21 @@ function outsideOfTask(setting, name, task) {
     );
   }
   const start = setting.sigma_0 * reach(setting, task);
-  if (start > LARGE) {
+  const most = Math.min(LARGE, largestStart(setting, task));
+  if (start > most) {
     reasons.push(
       `sigma_0 is ${general(setting.sigma_0)}, with which ${name} filters respond by ` +
-        `${general(start, 3)} before they are trained; the theory is for ${general(LARGE)} at most`,
+        `${general(start, 4)} before they are trained; with this ${name}.m the theory is for ` +
+        `${general(most, 4)} at most`,
     );
   }
   return reasons;
+}
+
+/** Up to which start a few filters can stand for many. */
+function largestStart(setting, task) {
+  const excess = Math.sqrt(Math.max(1 / FILTERS - 1 / task.m, 0));
+  return excess ? (BY_CHANCE * margin(setting, task, task.steps)) / excess : Infinity;
 }
 
 /** The norm of a sample, to which a fresh filter responds by sigma_0 times as much. */

@@ -120,7 +120,7 @@ function runReplica(task, world, followed, inherited, normals, replica) {
     if (source[r] < 0) continue;
     let along = 0;
     for (let k = 0; k < filters; k++) along += byChance.values[r * filters + k] * chance[k];
-    ownA[r] = known[r] + (sign * world.v_norms[1] * along) ;
+    ownA[r] = known[r] + sign * world.v_norms[1] * along;
   }
   const zeroShot = accuracy(heard, ownA, sides, shares[1]);
   return [train(fresh, a, shares[0]), zeroShot, train(start, ownA, shares[1])];

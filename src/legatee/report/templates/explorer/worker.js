@@ -3,7 +3,7 @@
 // { number, question: "gains", settings }; one without a question only ends the one before. Every
 // answer carries the number of its request.
 
-const PATIENCE = 40; // after which a first answer from few replicas is given [ms]
+const PATIENCE = 25; // after which a first answer from few replicas is given [ms]
 const channel = new MessageChannel();
 let normals, wanted = 0, listened;
 channel.port1.onmessage = () => listened();
