@@ -57,8 +57,8 @@ def simulate(  # noqa: PLR0913 - a front door
         ``specific`` and ``noise [..., task, sign, statistic]``; filters of the negative sign have
         negative coefficients on signals; NaN without a sample of the sign) and ``status [setting,
         seed, run]`` (``done``; ``not_converged``: the final training loss is above the first;
-        ``not_finite``; ``diverged``: weight decay makes the weights grow). Coordinates: every
-        field of the setting, ``step_number(setting, run, step)``, and ``coordinates(setting,
+        ``not_finite``; ``diverged``: a pull towards 0 or the start overshoots). Coordinates:
+        every field of the setting, ``step_number(setting, run, step)``, and ``coordinates(setting,
         run)``: ``span`` where the cost does not depend on d, ``d`` where there are more samples
         than that pays for.
 
