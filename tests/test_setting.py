@@ -131,18 +131,19 @@ def test_a_numpy_boolean_is_no_number_either():
 
 NOT_FINITE = [math.nan, math.inf, -math.inf, np.float64("nan")]
 NOT_NUMBERS = [True, "1", None, [1]]
+FAR_OUT = [1.1e30, 1e200, 10**400]  # squares of squares are computed of these
 WRONG = {
-    "d": [2, 0, -1, 3.5],
+    "d": [2, 0, -1, 3.5, 10**15 + 1, 10**400],
     "m": [0, -1, 1.5],
     "steps": [0, -1, 1.5],
-    "u_norm": [-1e-9, -1],
+    "u_norm": [-1e-9, -1, *FAR_OUT],
     "alpha": [-1e-9, 1.0000001, 2],
-    "eta": [0, -1],
-    "sigma_0": [0, -1],
+    "eta": [0, -1, 0.9e-30, 1e-200, *FAR_OUT],
+    "sigma_0": [0, -1, 0.9e-30, 1e-200, *FAR_OUT],
     "noise_signal_correlation": [-0.1, 1.1],
-    "label_noise": [-0.1],
-    "weight_decay": [-0.1],
-    "l2_sp": [-0.1],
+    "label_noise": [-0.1, 0.6],
+    "weight_decay": [-0.1, *FAR_OUT],
+    "l2_sp": [-0.1, *FAR_OUT],
     "active_threshold": [-0.1, 1.1],
 }
 
@@ -157,10 +158,10 @@ def test_a_value_out_of_range_is_refused_and_the_field_named(field, value):
 
 WRONG_IN_TASKS = {
     "n": [0, -1, 1.5, None],
-    "v_norm": [-1e-9, None],
-    "sigma_p": [-1, None],
+    "v_norm": [-1e-9, None, *FAR_OUT],
+    "sigma_p": [-1, 0, None, 0.9e-30, *FAR_OUT],
     "m": [0, 1.5],
-    "eta": [0, -1],
+    "eta": [0, -1, 0.9e-30, *FAR_OUT],
     "steps": [0, 1.5],
 }
 
@@ -180,6 +181,8 @@ def test_a_tasks_value_out_of_range_is_refused_and_the_field_named(field, value)
 def test_the_ends_of_the_ranges_are_in_them():
     a_setting(d=3, m=1, steps=1, u_norm=0, alpha=0, label_noise=0.5, upstream={"n": 1, "v_norm": 0})
     a_setting(alpha=1, noise_signal_correlation=1, active_threshold=1)
+    a_setting(u_norm=1e30, eta=1e-30, sigma_0=1e30, d=10**15, upstream={"sigma_p": 1e-30})
+    a_setting(u_norm=1e-200, alpha=1e-200)  # as good as 0
 
 
 @pytest.mark.parametrize("value", [3, None, UPSTREAM])

@@ -6,17 +6,25 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class Advance(Protocol):
     """What is called after each step."""
 
-    def __call__(self, text: str = "") -> None:
-        """Move the bar one step on.
+    def __call__(self, text: str = "", steps: int = 1) -> None:
+        """Move the bar on.
 
         Args:
             text: What to say beside it, such as the latest score.
+            steps: By how many steps [count].
         """
 
 
@@ -38,15 +46,17 @@ def track(total: int, label: str, *, shown: bool = True) -> Iterator[Advance]:
         ...         advance(f"seed {seed}")
     """
     if not (shown and sys.stderr.isatty()):
-        yield lambda text="": None
+        yield lambda text="", steps=1: None
         return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
         TextColumn("{task.fields[text]}"),
     )
     with Progress(*columns, console=Console(file=sys.stderr)) as bar:
         task = bar.add_task(label, total=total, text="")
-        yield lambda text="": bar.update(task, advance=1, text=text)
+        yield lambda text="", steps=1: bar.update(task, advance=steps, text=text)

@@ -2,13 +2,14 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from math import floor, inf, nan
+from math import floor, nan
 from numbers import Real
 from typing import Any
 
 from legatee.errors import InvalidSetting
 
-LARGEST = 10**15  # whole number that arithmetic in floating point counts exactly
+COUNTABLE = 10**15  # whole numbers up to here are exact in floating point
+SMALLEST, LARGEST = 1e-30, 1e30  # other numbers: what formulas make of them is in floating point
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +20,7 @@ class Quantity:
         about: What it is, in a few words.
         units: What one is one of.
         low: Least value.
-        high: Greatest value, ``None`` for any.
-        above: Whether ``low`` itself is excluded.
+        high: Greatest value, ``None`` for the largest that can be computed with.
         whole: Whether only whole numbers are meant.
     """
 
@@ -28,21 +28,19 @@ class Quantity:
     units: str
     low: float = 0
     high: float | None = None
-    above: bool = False
     whole: bool = False
 
     @property
-    def most(self) -> float | None:
-        """The greatest allowed value, ``None`` if there is none."""
-        return LARGEST if self.whole and self.high is None else self.high
+    def most(self) -> float:
+        """The greatest allowed value."""
+        if self.high is not None:
+            return self.high
+        return COUNTABLE if self.whole else LARGEST
 
     @property
     def range(self) -> str:
         """The allowed values, in words."""
-        kind = "a whole number" if self.whole else "a finite number"
-        if (most := self.most) is not None:
-            return f"{kind} from {self.low:g} to {most:g}"
-        return f"{kind} {'above' if self.above else 'not below'} {self.low:g}"
+        return f"a {'whole ' * self.whole}number from {self.low:g} to {self.most:g}"
 
     def check(self, name: str, value: Any) -> Any:
         """Return ``value`` as an ``int`` or a ``float`` if it is in range.
@@ -63,9 +61,7 @@ class Quantity:
                 number = float(value)
         fits = (
             not isinstance(value, bool)
-            and self.low <= number < inf
-            and not (self.above and number == self.low)
-            and not (self.most is not None and number > self.most)
+            and self.low <= number <= self.most
             and not (self.whole and number != floor(number))
         )
         if not fits:
@@ -76,11 +72,11 @@ class Quantity:
 TASK = {
     "n": Quantity(about="training samples", units="count", low=1, whole=True),
     "v_norm": Quantity(about="norm of the task-specific signal", units="signal"),
-    "sigma_p": Quantity(about="noise level of a patch", units="signal", above=True),
+    "sigma_p": Quantity(about="noise level of a patch", units="signal", low=SMALLEST),
 }
 TRAINING = {
     "m": Quantity(about="filters per sign", units="count", low=1, whole=True),
-    "eta": Quantity(about="learning rate", units="1/signal^2", above=True),
+    "eta": Quantity(about="learning rate", units="1/signal^2", low=SMALLEST),
     "steps": Quantity(about="steps of gradient descent", units="count", low=1, whole=True),
 }
 QUANTITIES: dict[str, Quantity] = {
@@ -90,7 +86,7 @@ QUANTITIES: dict[str, Quantity] = {
     "u_norm": Quantity(about="norm of the universal signal", units="signal"),
     **{f"{task}.{k}": q for task in ("upstream", "downstream") for k, q in TASK.items()},
     "alpha": Quantity(about="inheritance ratio", units="fraction", high=1),
-    "sigma_0": Quantity(about="initial scale of the weights", units="1/signal", above=True),
+    "sigma_0": Quantity(about="initial scale of the weights", units="1/signal", low=SMALLEST),
     **TRAINING,
     **{f"{task}.{k}": q for task in ("upstream", "downstream") for k, q in TRAINING.items()},
     "noise_signal_correlation": Quantity(

@@ -106,6 +106,54 @@ class Store:
         done = np.asarray(self.group[DONE][...])
         return [dict(zip(dims, map(int, at), strict=True)) for at in np.argwhere(~done)]
 
+    def is_done(self, unit: Unit) -> bool:
+        """Tell whether somebody has done a unit of work by now.
+
+        Args:
+            unit: The unit.
+
+        Returns:
+            Whether all of its data is written.
+        """
+        return bool(self.group[DONE][self._place(unit)])
+
+    def damaged(self) -> dict[str, Unit]:
+        """Read everything that is done again, and find what no longer can be read.
+
+        Returns:
+            Damaged units by a name for each, which says where the damage is.
+        """
+        found = {}
+        for at in np.argwhere(np.asarray(self.group[DONE][...])):
+            unit = dict(zip(self.layout.block, map(int, at), strict=True))
+            for name, variable in self.layout.variables.items():
+                try:
+                    self.group[name][self._cut(unit, variable)]
+                except (ValueError, RuntimeError, OSError) as error:
+                    found[f"{self.path.name}/{name} at {unit}: {error}"] = unit
+        return found
+
+    def forget(self, unit: Unit) -> None:
+        """Count a unit of work as not done, so that it is done again.
+
+        Args:
+            unit: The unit.
+        """
+        self.group[DONE][self._place(unit)] = False
+
+    def _place(self, unit: Unit) -> tuple[int, ...]:
+        """Return where a unit stands among all of them."""
+        return tuple(unit[dim] for dim in self.layout.block)
+
+    def _cut(self, unit: Unit, variable: Variable) -> tuple[slice, ...]:
+        """Return the part of a variable that a unit holds."""
+        chunk = self.layout.chunk(variable.dims)
+        sizes = [len(self.layout.coords[dim]) for dim in variable.dims]
+        return tuple(
+            slice(unit[d] * n, min((unit[d] + 1) * n, size)) if d in unit else slice(0, size)
+            for d, n, size in zip(variable.dims, chunk, sizes, strict=True)
+        )
+
     def write(self, unit: Unit, values: Mapping[str, Any]) -> None:
         """Write all of a unit's data, then mark it done.
 
@@ -119,16 +167,10 @@ class Store:
         """
         try:
             for name, variable in self.layout.variables.items():
-                array = self.group[name]
-                at = tuple(
-                    slice(unit[d] * n, min((unit[d] + 1) * n, size)) if d in unit else slice(size)
-                    for d, n, size in zip(
-                        variable.dims, self.layout.chunk(variable.dims), array.shape, strict=True
-                    )
-                )
-                shape = [cut.stop - (cut.start or 0) for cut in at]
-                array[at] = np.asarray(values[name]).reshape(shape)
-            self.group[DONE][tuple(unit[dim] for dim in self.layout.block)] = True
+                at = self._cut(unit, variable)
+                shape = [cut.stop - cut.start for cut in at]
+                self.group[name][at] = np.asarray(values[name]).reshape(shape)
+            self.group[DONE][self._place(unit)] = True
         except OSError as error:
             raise UnusableOutput(f"cannot write {str(self.path)!r}: {error}") from error
 
@@ -157,6 +199,24 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         raise UnusableOutput(f"cannot read the results at {os.fspath(path)!r}: {error}") from error
 
 
+def identity_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what a store is the work of.
+
+    Args:
+        path: Its folder.
+
+    Returns:
+        What its layout said.
+
+    Raises:
+        UnusableOutput: If there is no store.
+    """
+    try:
+        return dict(json.loads(zarr.open_group(path, mode="r").attrs["identity"]))  # type: ignore[arg-type]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UnusableOutput(f"{os.fspath(path)!r} is not a store of results") from error
+
+
 def _create(path: Path, layout: Layout) -> None:
     """Lay the store out beside its place, then move it there whole."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -183,7 +243,11 @@ def _create(path: Path, layout: Layout) -> None:
         blocks = tuple(-(-len(layout.coords[dim]) // n) for dim, n in layout.block.items())
         dims = tuple(f"{dim}_block" for dim in layout.block)
         _add(group, DONE, blocks, (1,) * len(blocks), "bool", dims)
-        beside.rename(path)
+        try:
+            beside.rename(path)
+        except OSError:  # another process was first, with the same layout or it will be refused
+            if not path.exists():
+                raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 

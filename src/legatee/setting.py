@@ -23,7 +23,7 @@ class Task:
         v_norm: Norm of the task-specific signal v_k [signal, >= 0].
         sigma_p: Noise level of a patch [signal, > 0].
         m: Filters per sign, the setting's if ``None`` [count, >= 1].
-        eta: Learning rate, the setting's if ``None`` [> 0].
+        eta: Learning rate, the setting's if ``None`` [1/signal^2, > 0].
         steps: Steps of gradient descent, the setting's if ``None`` [count, >= 1].
 
     Raises:
@@ -74,7 +74,8 @@ class Setting:
     An upstream network is trained on the upstream task. Of each sign, ``inherited_filters`` of
     the downstream network's ``m`` filters are copied from it, the others drawn anew; then all of
     them are trained on the downstream task (Algorithm 1). ``alpha * m`` is rounded to the nearest
-    whole number, halves up.
+    whole number, halves up. Counts go up to 1e15, other numbers from 1e-30 to 1e30 (norms may
+    be 0), so that what is computed of them is finite.
 
     Attributes:
         d: Patch dimension; u, v1 and v2 are orthogonal [count, >= 3].
@@ -83,7 +84,7 @@ class Setting:
         upstream: Task 1; its own ``m``, ``eta`` and ``steps`` override the setting's.
         downstream: Task 2, likewise.
         alpha: Inheritance ratio [fraction, 0..1].
-        eta: Learning rate [> 0].
+        eta: Learning rate [1/signal^2, > 0].
         sigma_0: Initial scale of the weights [1/signal, > 0].
         steps: Steps of gradient descent [count, >= 1].
         noise_signal_correlation: Share of its standard deviation that noise keeps along u and

@@ -37,10 +37,11 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "theory": {"errors", "setting"},
     "simulator": {"errors", "progress", "quantity", "setting"},
     "training": {"errors"},
+    "sweep": GROUND | {"simulator"},
     "report": {"errors", "disk", "results", "transfer", "advice", "finding"},
     "advisor": GROUND | {"theory", "surgery", "training"},
-    "experiments": GROUND | MIDDLE | {"advisor"},
-    "cli": GROUND | MIDDLE | {"advisor", "experiments", "report"},
+    "experiments": GROUND | MIDDLE | {"advisor", "sweep"},
+    "cli": GROUND | MIDDLE | {"advisor", "experiments", "report", "sweep"},
     "__main__": {"cli"},
 }
 MAY_IMPORT_TORCH = {"simulator", "surgery", "training", "advisor", "experiments"}
@@ -54,6 +55,7 @@ MAY_TOUCH_DISK = {
     "cli/ask",
     "cli/surgery",
     "cli/world",
+    "cli/sweep",
 }
 DISK_CALLS = {
     "open",

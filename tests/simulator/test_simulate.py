@@ -143,7 +143,7 @@ def test_seeds_differ():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_huge_step_is_a_status_and_spoils_no_other_cell(dtype):
-    etas = [1e-3, 0.5, 30.0, 1e6, 1e20, 1e40, 1e300]
+    etas = [1e-3, 0.5, 30.0, 1e6, 1e20, 1e30]
     found = simulate(
         Grid(base=a_setting(upstream={"eta": None}), axes={"eta": etas}), 4, dtype=dtype
     )
@@ -159,9 +159,7 @@ def test_a_huge_step_is_a_status_and_spoils_no_other_cell(dtype):
     np.testing.assert_allclose(found["train_loss"][1], alone["train_loss"][0], rtol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"eta": 1e200}, {"sigma_0": 1e-200}, {"sigma_0": 1e200}], ids=str
-)
+@pytest.mark.parametrize("changes", [{"eta": 1e30}, {"sigma_0": 1e-30}, {"sigma_0": 1e30}], ids=str)
 def test_accuracy_does_not_depend_on_the_scale_of_weights_or_the_status_says_so(changes):
     # f is homogeneous in the weights: after one step from a tiny start eta only scales it, and
     # before the first step sigma_0 does
@@ -175,7 +173,7 @@ def test_accuracy_does_not_depend_on_the_scale_of_weights_or_the_status_says_so(
 
 
 def test_a_run_that_is_not_finite_has_no_accuracy_to_show():
-    found = simulate(a_setting(eta=1e300), 2)
+    found = simulate(a_setting(eta=1e30, downstream={"sigma_p": 1e10}), 2)
     assert (found["status"].sel(run="scratch") == "not_finite").all()
     accuracy = found["test_accuracy"].sel(run="scratch").isel(step=-1)
     assert accuracy.isnull().all()

@@ -94,11 +94,11 @@ def test_the_constant_tightens_every_line_by_its_decades():
         assert one.margin - other.margin == pytest.approx(2)
 
 
-def test_a_single_step_asks_for_no_dimensions():
-    line = lines(changed(GENERIC, steps=1))["d", "upstream"]
-    assert line.bound == 0  # log 1
-    assert line.holds
-    assert line.margin == math.inf
+@pytest.mark.parametrize("steps", [1, 2])
+def test_few_steps_ask_for_no_fewer_dimensions_than_e_of_them(steps):
+    # log T stands for how much is learned, and a single step may teach all that there is to learn
+    bound = lines(changed(GENERIC, steps=steps))["d", "upstream"].bound
+    assert bound == pytest.approx(max(80 * 6.25 / 0.25, 80**2 * math.log(80 * 10 / 0.01)))
 
 
 @settings(derandomize=True, deadline=None, max_examples=50)

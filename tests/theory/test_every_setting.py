@@ -57,8 +57,9 @@ def test_nothing_ever_shrinks_in_training(setting):
 
 POSITIVE = ("upstream_sigma_p", "downstream_sigma_p", "eta", "sigma_0")
 NORMS = ("u_norm", "upstream_v_norm", "downstream_v_norm")
-FAR_OUT = [(name, value) for name in POSITIVE for value in (1e-200, 1e200)]
-FAR_OUT += [(name, value) for name in NORMS for value in (1e-200, 1e200)]
+FAR_OUT = [(name, value) for name in POSITIVE for value in (1e-30, 1e30)]
+FAR_OUT += [(name, value) for name in NORMS for value in (5e-324, 1e-160, 1e30)]
+FAR_OUT += [("alpha", 5e-324)]
 FAR_OUT += [(name, 10**15) for name in ("d", "m", "steps", "upstream_n", "downstream_n")]
 FAR_OUT += [(name, 1) for name in ("m", "steps", "upstream_n", "downstream_n")] + [("d", 3)]
 
@@ -66,5 +67,5 @@ FAR_OUT += [(name, 1) for name in ("m", "steps", "upstream_n", "downstream_n")] 
 @pytest.mark.parametrize(("name", "value"), FAR_OUT)
 def test_no_valid_number_is_beyond_arithmetic(name, value):
     setting = changed(**{name: value})
-    assert all(value >= 0 for value in numbers(setting))
+    assert all(0 <= value < math.inf for value in numbers(setting))
     assert not any(math.isnan(margin) for margin in margins(setting))

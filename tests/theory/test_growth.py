@@ -49,7 +49,7 @@ def test_margins_start_at_zero_at_a_speed_of_half_kappa(task):
 
 @TASKS
 def test_small_margins_are_as_precise_as_large_ones(task):
-    for step in (1e-9, 1e-12, 1e-18):
+    for step in (1e-9, 1e-12, 1e-18, 1e-100):
         assert margin(GENERIC, task, step) == pytest.approx(KAPPA[task] / 2 * step, rel=1e-8, abs=0)
 
 

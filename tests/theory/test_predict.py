@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from theory_cases import EXAMPLE, GENERIC, changed, in_unit
+from theory_cases import EXAMPLE, GENERIC, changed, in_unit, valid_settings
 
 from legatee import Grid, LegateeError, Prediction, predict
 from legatee.setting import Setting
@@ -125,7 +125,7 @@ def test_without_a_universal_signal_nothing_is_known_beforehand(alpha):
 
 
 def test_dimensions_without_end_leave_chance():
-    found = predicted(d=10**12)
+    found = predicted(d=10**12, eta=1e-9, sigma_0=1e-7)
     assert [getattr(found, name) for name in ACCURACIES] == pytest.approx([0.5] * 3, abs=0.005)
 
 
@@ -170,9 +170,17 @@ ABUNDANT |= {"downstream_v_norm": 1.393, "downstream_sigma_p": 2}
 
 @pytest.mark.parametrize("world", [{}, {"m": 5}, ABUNDANT], ids=["example", "few", "abundant"])
 def test_scratch_knows_nothing_of_what_is_upstream(world):
+    # It shares its samples with the inheriting network, whose needs say how many are drawn, and
+    # how often: that moves it by its standard error, not more.
     expected = predicted(**world).scratch
     for change in ({"upstream_n": 50}, {"upstream_v_norm": 0}, {"alpha": 0.3}, {"alpha": 1}):
-        assert predicted(**world | change).scratch == pytest.approx(expected, abs=2e-3)
+        assert predicted(**world | change).scratch == pytest.approx(expected, abs=0.01)
+
+
+def test_scratch_is_the_same_on_the_same_samples():
+    expected = predicted().scratch
+    for change in ({"upstream_sigma_p": 1.1}, {"upstream_v_norm": 2}, {"alpha": 0.4}):
+        assert predicted(**change).scratch == pytest.approx(expected, abs=1e-6)
 
 
 # --- where it holds -------------------------------------------------------------------------------
@@ -219,6 +227,19 @@ def test_everything_that_is_promised_is_predicted(m, steps, speed, alpha, u_norm
         ({"d": 1624}, ["d is 1624"]),  # 1000 * (1 + 2 * 20 / 64) = 1625
         ({"d": 3}, ["d is 3", "d is 3"]),  # for either task
         ({"weight_decay": 1, "upstream_n": 3}, ["weight_decay", "upstream.n"]),
+        ({"upstream_eta": 1e6}, ["eta is 1e+06, with which upstream"]),
+        ({"downstream_eta": 1e-9}, ["eta is 1e-09, with which downstream"]),
+        ({"eta": 1e30}, ["upstream margins", "downstream margins"]),
+        ({"sigma_0": 1}, ["sigma_0 is 1, with which upstream", "sigma_0 is 1"]),
+        ({"sigma_0": 1e30}, ["upstream filters", "downstream filters"]),
+        (
+            {"u_norm": 2e6, "eta": 1e-12, "sigma_0": 1e-7},
+            ["the largest signal or noise level is 2e+06 times"],
+        ),
+        (
+            {"upstream_sigma_p": 1e-7, "upstream_v_norm": 0, "sigma_0": 1e-7},
+            ["the largest signal or noise level is 2e+07 times"],
+        ),
     ],
     ids=str,
 )
@@ -235,7 +256,12 @@ def test_elsewhere_nothing_is_predicted_and_the_field_is_named(changes, named):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"d": 1625}, {"upstream_n": 8, "downstream_n": 8}, {"active_threshold": 0.1}],
+    [
+        {"d": 1625},
+        {"upstream_n": 8, "downstream_n": 8},
+        {"active_threshold": 0.1},
+        {"alpha": 0, "upstream_n": 3, "upstream_eta": 1e30, "upstream_sigma_p": 1e-30},
+    ],
     ids=str,
 )
 def test_at_the_edge_something_is(changes):
@@ -244,22 +270,17 @@ def test_at_the_edge_something_is(changes):
     assert not np.isnan(numbers(found)).any()
 
 
-@pytest.mark.parametrize(
-    ("far", "near"),
-    [
-        ({"eta": 1e100}, {"eta": 1e20}),
-        ({"sigma_0": 1e100}, {"sigma_0": 1e20}),
-        ({"sigma_0": 1e-46}, {"sigma_0": 1e-20}),
-        ({"sigma_0": 1e-100}, {"sigma_0": 1e-20}),
-        ({"u_norm": 1e200}, {"u_norm": 1e20}),
-        ({"downstream_sigma_p": 1e20}, {"downstream_sigma_p": 1e6}),
-    ],
-    ids=str,
-)
-def test_beyond_arithmetic_it_says_so_or_is_right_all_the_same(far, near):
-    found, expected = predicted(**CHEAP, **far), predicted(**CHEAP, **near)
-    if not found.outside:
-        assert numbers(found) == pytest.approx(numbers(expected), abs=0.01)
+@pytest.mark.parametrize("changes", [{}, {"eta": 1e-4}, {"d": 10**9, "eta": 1e-5}], ids=str)
+def test_the_smallest_starts_are_like_small_ones(changes):
+    tiny = numbers(predicted(**CHEAP | changes, sigma_0=1e-30))
+    assert tiny == pytest.approx(numbers(predicted(**CHEAP | changes, sigma_0=1e-13)), abs=0.01)
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(valid_settings(30))
+def test_any_setting_is_predicted_or_not(setting):
+    found = predict(setting)
+    assert np.isnan(numbers(found)).all() if found.outside else not np.isnan(numbers(found)).any()
 
 
 # --- what follows ---------------------------------------------------------------------------------
@@ -284,8 +305,10 @@ def test_at_the_crossover_scratch_gets_as_far_as_inheriting(case):
     assert predicted(**CASES[case] | {"downstream_n": math.ceil(1.01 * n)}).scratch >= (
         found.inherited
     )
-    fewer = max(own, math.floor(0.9 * n))
-    assert predicted(**CASES[case] | {"downstream_n": fewer}).scratch < found.inherited
+    fewer = max(own, math.floor(0.9 * n))  # accuracies are known to half a point
+    assert predicted(**CASES[case] | {"downstream_n": fewer}).scratch < found.inherited + 0.005
+    half = max(own, n // 2)
+    assert predicted(**CASES[case] | {"downstream_n": half}).scratch < found.inherited
 
 
 @pytest.mark.parametrize("changes", [{"u_norm": 0}, {"alpha": 0}], ids=str)

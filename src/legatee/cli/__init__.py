@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from legatee.cli import ask, surgery, world
+from legatee.cli import ask, surgery, sweep, world
 from legatee.errors import LegateeError
 
 INTERRUPTED = 130  # how typer leaves after Ctrl-C
@@ -36,6 +36,7 @@ app.command(epilog="Example: `legatee predict u_norm=0.5 alpha=1`")(world.predic
 app.command(epilog="Example: `legatee simulate setting.toml upstream.n=400 --seeds 16`")(
     world.simulate
 )
+app.command(epilog="Example: `legatee sweep grid.toml --workers 2`")(sweep.sweep)
 
 
 def main() -> None:

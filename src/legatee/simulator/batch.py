@@ -22,6 +22,7 @@ from legatee.simulator.inherit import Heirs, active_heirs, random_heirs, selecte
 from legatee.simulator.span import draw, kept_coordinates
 from legatee.simulator.train import Descent, Lesson
 
+PRODUCT, RESPONSE, DRAW = 2e-11, 1e-9, 2e-8  # a multiplication, a pre-activation, a normal [s]
 Cell = tuple[Setting, int]  # a setting and a seed
 Measured = dict[str, np.ndarray]
 
@@ -61,8 +62,21 @@ class How:
             training, so that one may come twice.
         """
         if isinstance(self.log_steps, int):
-            return [round(steps * i / (self.log_steps - 1)) for i in range(self.log_steps)]
+            return evenly(self.log_steps, steps)
         return sorted([0, *(min(max(step, 0), steps) for step in self.log_steps), steps])
+
+
+def evenly(looks: int, steps: int) -> list[int]:
+    """Return steps of a training, evenly spread, the first and the last among them.
+
+    Args:
+        looks: How many [count, >= 2].
+        steps: Steps of the training [count].
+
+    Returns:
+        Their numbers in order; where there are too few, some come twice.
+    """
+    return [round(steps * i / (looks - 1)) for i in range(looks)]
 
 
 def shape_of(setting: Setting) -> tuple[object, ...]:
@@ -98,6 +112,23 @@ def bytes_of(setting: Setting, how: How) -> int:
         total += (40 + 8 * size) * filters * task.n  # coefficients and pre-activations
         total += 3 * size * how.test_draws * filters + 24 * filters**2
     return total
+
+
+def seconds_of(setting: Setting) -> float:
+    """Return about how long one run of a setting takes a core of today, upstream to inherited.
+
+    Args:
+        setting: The setting.
+
+    Returns:
+        Time, right to a factor of two or so [s].
+    """
+    kept, seconds = kept_coordinates(setting), 1e-3
+    for task, trainings in zip(setting.resolved, (1, 2), strict=True):
+        filters = 2 * task.m
+        step = filters * task.n * min(task.n, 2 * kept) * 2 * PRODUCT + filters * task.n * RESPONSE
+        seconds += trainings * task.steps * step + task.n * kept * DRAW + task.n**2 * kept * PRODUCT
+    return seconds
 
 
 def run_batch(cells: Sequence[Cell], how: How) -> Measured:

@@ -11,9 +11,10 @@ from legatee.simulator.batch import How, Measured
 from legatee.simulator.span import by_samples, kept_coordinates
 
 RUNS = ("upstream", "scratch", "inherited")
+STATUSES = ("done", "not_converged", "not_finite", "diverged")
 _CELL = ("setting", "seed")
 _EACH = (*_CELL, "run", "step")
-_VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
+MEASURED: dict[str, tuple[tuple[str, ...], str, str]] = {
     "train_loss": (_EACH, "nats", "mean logistic loss of the training samples"),
     "train_accuracy": (_EACH, "fraction", "accuracy on the training samples"),
     "test_accuracy": (_EACH, "fraction", "accuracy on fresh samples of the run's task"),
@@ -50,7 +51,7 @@ def label(settings: list[Setting], seeds: list[int], how: How, results: Measured
     """
     data = {}
     for name, values in results.items():
-        dims, units, about = _VARIABLES[name]
+        dims, units, about = MEASURED[name]
         data[name] = (dims, values, {"units": units, "long_name": about})
     status = _status(settings, results["train_loss"], results["test_accuracy"])
     data["status"] = ((*_CELL, "run"), status, {"long_name": "how training ended"})

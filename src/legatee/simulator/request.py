@@ -18,7 +18,7 @@ _STEP = Quantity(about="a step to look at", units="count", whole=True)
 _SEEDS = Quantity(about="seeds", units="count", low=1, whole=True)
 _SEED = Quantity(about="a seed", units="1", whole=True)
 _DRAWS = Quantity(about="test points", units="count", low=2, whole=True)
-_MEMORY = Quantity(about="memory of a batch", units="GiB", above=True)
+_MEMORY = Quantity(about="memory of a batch", units="GiB", low=1e-12)
 
 
 def how_of(

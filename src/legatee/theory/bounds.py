@@ -1,6 +1,6 @@
 """The theorems: on which side of its boundary a setting lies, and by how much."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log10
 
 from legatee.setting import Setting
@@ -16,17 +16,19 @@ class Boundary:
         value: The quantity that decides.
         threshold: What it has to reach.
         margin: Factors of ten beyond it, negative on the near side [decades].
+        strict: Whether the threshold has to be exceeded.
     """
 
     claim: str
     value: float
     threshold: float
     margin: float
+    strict: bool = False
 
     @property
     def beyond(self) -> bool:
         """Whether the claim is made of this setting."""
-        return self.margin >= 0
+        return self.margin > 0 if self.strict else self.margin >= 0
 
 
 def transfer_succeeds(setting: Setting, *, constant: float = 1.0) -> Boundary:
@@ -88,7 +90,7 @@ def inheriting_helps(setting: Setting) -> Boundary:
         sigma_1^2)`` exceeds ``|u + v_2|^2 / |u|^2``.
 
     Source: Proposition 4.4 (1) (*paper*) says that it helps when |u| is strong enough; the boundary
-        is that of part (2), the other way round (*reconstructed*).
+        is that of part (2), the other way round; on it part (2) holds (*reconstructed*).
     Valid: Under Condition 4.1. Measured against simulation in docs/theory.md, section 6.
 
     Example:
@@ -97,7 +99,8 @@ def inheriting_helps(setting: Setting) -> Boundary:
         >>> boundary.value, boundary.threshold, boundary.beyond
         (12.5, 2.0, True)
     """
-    return _reaches("inheriting helps", _advantage(setting), _dilution(setting))
+    advantage, dilution = _advantage(setting), _dilution(setting)
+    return replace(_reaches("inheriting helps", advantage, dilution), strict=True)
 
 
 def inheriting_hurts(setting: Setting, *, constant: float = 1.0) -> Boundary:
@@ -136,7 +139,8 @@ def _advantage(setting: Setting) -> float:
 def _dilution(setting: Setting) -> float:
     """Return |u + v_2|^2 / |u|^2: how little of the downstream signal is universal."""
     signal = signal_squared(setting, setting.resolved[1])
-    return signal / setting.u_norm**2 if setting.u_norm > 0 else inf
+    universal = setting.u_norm**2
+    return signal / universal if universal > 0 else inf
 
 
 def _reaches(claim: str, value: float, threshold: float) -> Boundary:

@@ -5,7 +5,7 @@ They are right where steps are large, and say what matters everywhere; for numbe
 them.
 """
 
-from math import sqrt
+from math import hypot, sqrt
 
 from scipy.special import ndtr
 
@@ -80,7 +80,7 @@ def inherited_accuracy(setting: Setting) -> float:
     push = _push(setting, second)
     signal += push * second.n * signal_squared(setting, second) / 2
     own = push * second.sigma_p**2 * sqrt(second.n * setting.d) / 2
-    return float(ndtr(signal / sqrt(noise**2 + own**2)))
+    return float(ndtr(signal / hypot(noise, own)))
 
 
 def _inherited(setting: Setting) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """What the theorems assume, each as an inequality with its margin; none is a reason to refuse."""
 
 from dataclasses import dataclass
-from math import inf, log, log10, sqrt
+from math import log, log10, sqrt
 
 from legatee.setting import ResolvedTask, Setting
 from legatee.theory.growth import noise_growth
@@ -40,13 +40,15 @@ def condition_4_1(
     Args:
         setting: The setting.
         constant: The unnamed constant C; 1 because the paper names none [> 0].
-        delta: Probability with which the theorems may fail; 0.01 by custom [fraction, 0..1].
+        delta: Probability with which the theorems may fail; 0.01 by custom [fraction, above 0 and
+            below 1].
 
     Returns:
         Five inequalities for each task, upstream first.
 
     Source: Condition 4.1, from Kou et al. 2023, arXiv 2303.04145, as we remember it
-        (*reconstructed*).
+        (*reconstructed*). Its log T bounds what is learned, so it counts as 1 for less than three
+        steps.
     Valid: As reported. Most settings that anyone simulates violate its first line with C = 1;
         the accuracies that it is meant to secure are there all the same.
 
@@ -115,4 +117,4 @@ def movement(setting: Setting, task: ResolvedTask) -> float:
     start = setting.sigma_0 * sqrt(setting.d)
     rho = noise_growth(setting, task, task.steps)
     learned = rho * sqrt(task.n / 2) / (task.sigma_p * sqrt(setting.d))
-    return learned / start if start else inf
+    return learned / start

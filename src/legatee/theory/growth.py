@@ -1,11 +1,11 @@
 """How fast things are learned: margins grow like the logarithm of time."""
 
-from math import log
-
-from scipy.special import wrightomega
+from math import exp, expm1, log1p
 
 from legatee.setting import ResolvedTask, Setting
 from legatee.theory.quantities import growth_rate, signal_squared
+
+NEWTON_STEPS = 5  # to the last digit of a float, for any push up to 1e125
 
 
 def margin(setting: Setting, task: ResolvedTask, step: float) -> float:
@@ -29,8 +29,11 @@ def margin(setting: Setting, task: ResolvedTask, step: float) -> float:
         >>> round(x, 4), round(x + exp(x) - 1, 9)  # kappa is 0.375
         (4.2729, 75.0)
     """
-    # x + e^x = c is solved by e^x = omega(c), Wright's function.
-    return log(wrightomega(1 + growth_rate(setting, task) * step).real)
+    push = growth_rate(setting, task) * step
+    x = log1p(push)  # above the root of a convex function, from where Newton's method comes down
+    for _ in range(NEWTON_STEPS):
+        x -= (x + expm1(x) - push) / (1 + exp(x))
+    return x
 
 
 def noise_growth(setting: Setting, task: ResolvedTask, step: float) -> float:

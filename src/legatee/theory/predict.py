@@ -1,7 +1,7 @@
 """The front door: the accuracies that a setting will have, and what follows from them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from math import nan, sqrt
@@ -10,6 +10,7 @@ from typing import Any, overload
 import numpy as np
 
 from legatee.errors import InvalidSetting
+from legatee.quantity import COUNTABLE, LARGEST, SMALLEST
 from legatee.setting import Setting
 from legatee.theory.reduced.reduce import outside, reduced
 from legatee.theory.reduced.solve import solve
@@ -85,23 +86,26 @@ class Prediction:
     def crossover(self) -> int | None:
         """Downstream samples with which scratch gets as far as inheriting does with what it has.
 
-        To one part in a hundred, about 50 ms; the setting's own number if inheriting is no better,
-        ``None`` if scratch never gets there, or outside.
+        The setting's own number if inheriting is no better; ``None`` if scratch does not get there
+        within what the theory is for and ten million samples. About 50 ms. To one part in a
+        hundred of where the predicted accuracies meet, which are themselves known to half a point.
         """
         if self.outside:
             return None
-        low = self.setting.downstream.n
+        low = high = self.setting.downstream.n
         if self.gain <= 0:
             return low
-        high = 2 * low
-        while not self._caught_up(high):
+        while (scratch := self._scratch_with(high)) < self.inherited:
             low, high = high, 2 * high
             if high > MOST_SAMPLES:
                 return None
-        while high - low > max(1, 0.01 * low):
+        while high - low > max(1, 0.01 * low):  # a NaN is where the theory ends, not below anything
             middle = (low + high) // 2
-            low, high = (low, middle) if self._caught_up(middle) else (middle, high)
-        return high
+            if (there := self._scratch_with(middle)) < self.inherited:
+                low = middle
+            else:
+                high, scratch = middle, there
+        return high if scratch >= self.inherited else None
 
     @cached_property
     def limiting_factor(self) -> str:
@@ -115,9 +119,10 @@ class Prediction:
             return "unknown"
         if self.scratch >= ENOUGH:
             return "the downstream data are already enough"
-        doubled = {words: predict(better) for words, better in _doubled(self.setting).items()}
-        words, best = max(doubled.items(), key=lambda pair: pair[1].inherited)
-        if best.inherited - self.inherited <= NEGLIGIBLE:
+        doubled = {words: predict(better).inherited for words, better in _doubled(self.setting)}
+        known = {words: accuracy for words, accuracy in doubled.items() if accuracy == accuracy}
+        words = max(known, key=lambda words: known[words], default="")
+        if not words or known[words] - self.inherited <= NEGLIGIBLE:
             return "nothing upstream would change much"
         return words
 
@@ -130,11 +135,10 @@ class Prediction:
         plain = {k: None if isinstance(v, float) and v != v else v for k, v in own.items()}
         return json.dumps(plain, indent=1)
 
-    def _caught_up(self, samples: int) -> bool:
-        """Whether scratch gets as far with so many samples."""
+    def _scratch_with(self, samples: int) -> float:
+        """Return scratch's accuracy with so many samples, NaN if outside."""
         downstream = replace(self.setting.downstream, n=samples)
-        other = predict(replace(self.setting, downstream=downstream, alpha=0))
-        return bool(other.outside) or other.scratch >= self.inherited
+        return predict(replace(self.setting, downstream=downstream, alpha=0)).scratch
 
 
 @overload
@@ -155,9 +159,12 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
         InvalidSetting: If something else is given.
 
     Source: *Ours*, docs/theory.md, section 4: the reduced model.
-    Valid: At least 8 samples a task, d above N (1 + 2 min(m, 20) / min(N, 64)), the paper's own
-        fields only; elsewhere the prediction says so. Mean errors against simulation, about 0.2
-        points, are in benchmarks/README.md; where starts are not small they reach 1 point.
+    Valid: The paper's own fields; at least 8 samples a task; d above N (1 + 2 min(m, 20) / min(N,
+        64)); growth rates from 1e-6 to 1e4 a step; starts to which filters respond by 10 at most;
+        no signal or noise level above 1e6 times the least noise level. Elsewhere the prediction
+        says so. Mean errors against simulation, about 0.2 points, are in benchmarks/README.md;
+        where starts are not small they reach 1 point. Scratch is predicted on the same samples as
+        inheriting, so how many these are moves it, within half a point, with what is upstream.
 
     Example:
         >>> from legatee.setting import EXAMPLE
@@ -218,19 +225,15 @@ def _unknown(setting: Setting, outside: tuple[str, ...]) -> Prediction:
     )
 
 
-def _doubled(setting: Setting) -> dict[str, Setting]:
-    """Return settings in which one of the paper's three factors is twice as favourable."""
+def _doubled(setting: Setting) -> Iterator[tuple[str, Setting]]:
+    """Yield settings in which one of the paper's three factors is twice as favourable."""
     up, down = setting.upstream, setting.downstream
     signal = setting.u_norm**2 + down.v_norm**2
     universal = min(2 * setting.u_norm**2, signal) or signal / 20  # of none, a twentieth
-    return {
-        "the universal signal is weak": replace(
-            setting,
-            u_norm=sqrt(universal),
-            downstream=replace(down, v_norm=sqrt(max(signal - universal, 0))),
-        ),
-        "the upstream noise is strong": replace(
-            setting, upstream=replace(up, sigma_p=up.sigma_p / sqrt(2))
-        ),
-        "the upstream samples are few": replace(setting, upstream=replace(up, n=2 * up.n)),
-    }
+    u_norm = min(sqrt(universal), LARGEST)
+    rest = replace(down, v_norm=sqrt(max(signal - universal, 0)))
+    yield "the universal signal is weak", replace(setting, u_norm=u_norm, downstream=rest)
+    quiet = replace(up, sigma_p=max(up.sigma_p / sqrt(2), SMALLEST))
+    yield "the upstream noise is strong", replace(setting, upstream=quiet)
+    many = replace(up, n=min(2 * up.n, COUNTABLE))
+    yield "the upstream samples are few", replace(setting, upstream=many)

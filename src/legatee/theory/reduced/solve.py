@@ -96,7 +96,7 @@ def _follow(first: Reduced, second: Reduced, world: World) -> Followed:
             shares[1, r] = world.inherited / second.m / heirs
         else:
             shares[1, r] = (1 - world.inherited / second.m) / (here - heirs)
-    return Followed(_sides(2 * here), shares, source, world.sigma_0**2 * second.d)
+    return Followed(_sides(2 * here), shares, source, second.sigma_0**2 * second.d)
 
 
 @compiled
@@ -121,12 +121,12 @@ def _upstream(
     filters = 2 * min(int(task.m), FILTERS)
     pair, sign = replica // 2, 1 - 2 * (replica % 2)
     patches = draw_patches(task, normals, pair, sign, filters)
-    start = _fresh_root(filters, world.sigma_0**2 * task.d)
+    start = _fresh_root(filters, task.sigma_0**2 * task.d)
     u_norm, v_norm = world.u_norm, world.v_norms[0]
     along_u, along_v = np.empty(filters, np.float32), np.empty(filters, np.float32)
     for r in range(filters):
-        along_u[r] = sign * world.sigma_0 * normals.start[pair, 0, r]
-        along_v[r] = sign * world.sigma_0 * normals.start[pair, 1, r]
+        along_u[r] = sign * task.sigma_0 * normals.start[pair, 0, r]
+        along_v[r] = sign * task.sigma_0 * normals.start[pair, 1, r]
     a = along_u * Single(u_norm) + along_v * Single(v_norm)
     before = a.copy()
     shares = np.full((1, filters), Single(2 / filters))
@@ -187,7 +187,7 @@ def _replica(
     a = np.empty(2 * filters, np.float32)
     chance = np.dot(inherited.by_chance[b], normals.start[pair, 1, :filters])
     for r in range(filters):
-        a[r] = sign * world.sigma_0 * sqrt(task.norm) * normals.start[pair, 0, r]
+        a[r] = sign * task.sigma_0 * sqrt(task.norm) * normals.start[pair, 0, r]
         a[filters + r] = a[r]
         if followed.source[r] >= 0:
             a[filters + r] = inherited.known[b, r] + sign * world.v_norms[1] * chance[r]

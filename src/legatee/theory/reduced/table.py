@@ -28,7 +28,7 @@ compiled = numba.njit(
 
 
 class Reduced(NamedTuple):
-    """One task, reduced.
+    """One task, reduced; signal and noise are counted in downstream noise levels.
 
     Attributes:
         n: Samples of the true task [count].
@@ -36,9 +36,10 @@ class Reduced(NamedTuple):
         kept: Samples that it is reduced to [count, even].
         sigma: Noise level [signal].
         norm: Squared norm of the signal patch [signal^2].
-        eta: Learning rate.
+        eta: Learning rate [1/signal^2].
         steps: Steps of gradient descent [count].
         m: Filters per sign [count].
+        sigma_0: Initial scale of fresh filters [1/signal].
     """
 
     n: float
@@ -49,6 +50,7 @@ class Reduced(NamedTuple):
     eta: float
     steps: float
     m: float
+    sigma_0: float
 
 
 class World(NamedTuple):
@@ -57,13 +59,11 @@ class World(NamedTuple):
     Attributes:
         u_norm: Norm of the universal signal [signal].
         v_norms: Norms of v1 and v2 [signal].
-        sigma_0: Initial scale [1/signal].
         inherited: Filters of each sign that are inherited [count].
     """
 
     u_norm: float
     v_norms: tuple[float, float]
-    sigma_0: float
     inherited: float
 
 

@@ -1,0 +1,138 @@
+"""The command ``sweep``: any grid of settings, resumable, here or on a cluster."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from legatee.cli.options import AsJson, typed_command
+from legatee.errors import InvalidSetting, UnknownName
+from legatee.grid import Grid
+from legatee.setting import EXAMPLE, FIELDS, Setting, fields
+
+if TYPE_CHECKING:
+    from legatee.sweep.declare import Sweep
+    from legatee.sweep.work import Workers
+
+OPTIONS = ("seeds", "log_steps", "test_draws", "dtype")
+TABLES = ("setting", "axes")
+SPAN = ("from", "to", "count", "log")
+Processes = Annotated[int, typer.Option(min=1, help="Processes of this machine, a thread each.")]
+Dask = Annotated[
+    str | None,
+    typer.Option(help="Address or scheduler file of a Dask cluster; instead of processes."),
+]
+
+
+def sweep(  # noqa: PLR0913 - one parameter for each option
+    file: Annotated[Path, typer.Argument(help="A .toml file: [setting], [axes], seeds.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to fill or go on with; FILE without .toml.")
+    ] = None,
+    workers: Processes = 2,
+    dask: Dask = None,
+    device: Annotated[str | None, typer.Option(help="Such as cuda; the CPU if absent.")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Read all that is there; compute damaged blocks again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate every setting of a grid; the same command goes on where it was interrupted."""
+    wanted = read_sweep(file)
+    from legatee.sweep.provenance import provenance
+    from legatee.sweep.run import run
+
+    folder = out or file.with_suffix("")
+    found = run(
+        wanted,
+        folder,
+        workers=workers_of(workers, dask),
+        device=device,
+        provenance=provenance(typed_command()),
+        repair=repair,
+    )
+    sizes = {dim: found.sizes[dim] for dim in (*wanted.grid.dims, "seed")}
+    statuses = found["status"].to_series().value_counts().to_dict()
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "sizes": sizes, "statuses": statuses}))
+        return
+    typer.echo(f"{' x '.join(f'{n} {dim}' for dim, n in sizes.items())}: {wanted.cells:,} cells.")
+    typer.echo("Runs: " + ", ".join(f"{n:,} {status}" for status, n in statuses.items()) + ".")
+    typer.echo(f"In Python: legatee.sweep.parts.load({str(folder)!r})")
+
+
+def workers_of(count: int, address: str | None) -> "Workers":
+    """Return the workers that were asked for."""
+    from legatee.sweep.work import dask, processes
+
+    return dask(address) if address else processes(count)
+
+
+def read_sweep(path: Path) -> "Sweep":
+    """Read a sweep from a file.
+
+    Args:
+        path: A TOML file: ``seeds`` and other options of a sweep, a table ``setting`` of what
+            differs from the example, and a table ``axes`` of lists, or spans such as
+            ``{from = 1, to = 4, count = 7}``, with ``log = true`` for equal ratios.
+
+    Returns:
+        The sweep.
+
+    Raises:
+        InvalidSetting: If the file cannot be read, or something in it is out of range.
+        UnknownName: If there is no such field or option; the nearest is suggested.
+    """
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidSetting(f"cannot read the sweep {str(path)!r}: {error}") from error
+    for name in given:
+        if name not in (*OPTIONS, *TABLES):
+            raise UnknownName("part of a sweep", name, (*OPTIONS, *TABLES))
+    for name in TABLES:
+        if not isinstance(given.get(name, {}), dict):
+            raise InvalidSetting(f"{name} is {given[name]!r}; expected a table [{name}]")
+    base = {name: value for name, value in fields(EXAMPLE).items() if value is not None}
+    axes = {name: _values(name, value) for name, value in _flat(given.get("axes", {})).items()}
+    grid = Grid(base=Setting.of(base | _flat(given.get("setting", {}))), axes=axes)
+    from legatee.sweep.declare import Sweep
+
+    options = {name: given[name] for name in OPTIONS if name in given}
+    seeds = options.pop("seeds", 8)
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
+        raise InvalidSetting(f"seeds is {seeds!r}; expected a whole number >= 1")
+    return Sweep(grid=grid, seeds=tuple(range(seeds)), **options)
+
+
+def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Return a table with dotted names: TOML reads ``upstream.n`` as a table in a table."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, dict) and above + name not in FIELDS and not set(value) <= set(SPAN):
+            flat |= _flat(value, f"{above}{name}.")
+        else:
+            flat[above + name] = value
+    return flat
+
+
+def _values(name: str, given: Any) -> Any:
+    """Return the values of an axis, a span written out."""
+    if not isinstance(given, dict):
+        return given
+    import numpy as np
+
+    try:
+        start, stop, count = float(given["from"]), float(given["to"]), int(given["count"])
+        spread = np.geomspace if given.get("log", False) else np.linspace
+        values = spread(start, stop, count).tolist()
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidSetting(
+            f"the axis {name} is {given!r}; expected values, or {{from = 1, to = 4, count = 7}}"
+        ) from error
+    from legatee.quantity import QUANTITIES
+
+    whole = name in QUANTITIES and QUANTITIES[name].whole
+    return [round(value) for value in values] if whole else values

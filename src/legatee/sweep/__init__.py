@@ -1,0 +1,1 @@
+"""Any grid of settings, simulated block by block into a store that survives whatever happens."""

@@ -1,0 +1,87 @@
+"""A unit of work: a block of cells, simulated wherever it is sent, and written from there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from math import prod
+
+import numpy as np
+
+from legatee.results import Store, Unit
+from legatee.simulator.run import simulate
+from legatee.sweep.declare import CODES, Sweep, dims_of, layout_of, variables_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A unit of work, as it is sent to whoever does it.
+
+    Attributes:
+        path: Of the store that it belongs into.
+        part: The sweep that this store holds.
+        block: Labels that a unit spans along each dimension [count].
+        unit: Which one.
+        device: Where to compute.
+    """
+
+    path: str
+    part: Sweep
+    block: Mapping[str, int]
+    unit: Unit
+    device: str | None
+
+    @property
+    def spans(self) -> dict[str, range]:
+        """Along each divided dimension, the positions that this unit holds."""
+        sizes = dict(zip(dims_of(self.part), map(len, self.part.box.values()), strict=True))
+        return {
+            dim: range(at * self.block[dim], min((at + 1) * self.block[dim], sizes[dim]))
+            for dim, at in self.unit.items()
+        }
+
+    @property
+    def cells(self) -> int:
+        """Settings times seeds [count]."""
+        return prod(len(span) for span in self.spans.values())
+
+
+def compute(block: Block) -> int:
+    """Simulate one block and write it, unless somebody else has.
+
+    Args:
+        block: What to compute.
+
+    Returns:
+        Runs that did not end well [count].
+
+    Raises:
+        UnusableOutput: If it cannot be written.
+    """
+    store, part = _opened(block.path, block.part, tuple(block.block.items())), block.part
+    if store.is_done(block.unit):
+        return 0
+    *axes, seeds = block.spans.values()  # in the dimensions' order
+    places = [np.ravel_multi_index(at, part.grid.shape) for at in product(*axes)]
+    found = simulate(
+        [part.grid[int(place)] for place in places],
+        [part.seeds[i] for i in seeds],
+        device=block.device,
+        dtype=part.dtype,
+        log_steps=part.log_steps,
+        test_draws=part.test_draws,
+    )
+    shape = tuple(len(span) for span in axes)
+    values = {
+        name: found[name].values.reshape(*shape, *found[name].shape[1:])
+        for name in variables_of(part)
+    }
+    values["status"] = np.array([CODES[status] for status in values["status"].flat], "int8")
+    store.write(block.unit, values)
+    return int((found["status"] != "done").sum())
+
+
+@lru_cache(maxsize=4)
+def _opened(path: str, part: Sweep, block: tuple[tuple[str, int], ...]) -> Store:
+    """Return a store in a worker, where several of its units are computed."""
+    return Store(path, layout_of(part, dict(block)))

@@ -1,0 +1,152 @@
+"""What a sweep is: settings, seeds, how they are simulated, and how that lies on disk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from math import ceil, prod
+from typing import Any
+
+import numpy as np
+
+from legatee.errors import LegateeError
+from legatee.grid import Grid
+from legatee.results import Layout, Variable
+from legatee.setting import Setting, fields
+from legatee.simulator.batch import seconds_of
+from legatee.simulator.label import MEASURED, RUNS, STATUSES
+
+BLOCK_SECONDS = 10.0  # that a unit of work takes at most, about: little is lost with it [s]
+BLOCKS = 32  # that work is divided into at least, where these take a second or more [count]
+SIDES: dict[str, list] = {
+    "task": ["upstream", "downstream"],
+    "sign": [1, -1],
+    "statistic": ["mean", "spread"],
+}
+CODES = {status: code for code, status in enumerate(("missing", *STATUSES))}  # on disk
+Box = dict[str, tuple]  # for each axis, and for "seed", some of its values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """What to simulate.
+
+    Attributes:
+        grid: The settings.
+        seeds: Which seeds; runs of settings under the same one are paired.
+        log_steps: Steps of every training to look at, evenly spread, the first and the last among
+            them [count, >= 2].
+        test_draws: Test points of each seed and task [count].
+        dtype: What to compute in, ``float32`` or ``float64``.
+    """
+
+    grid: Grid
+    seeds: tuple[int, ...]
+    log_steps: int = 2
+    test_draws: int = 500
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            raise LegateeError("the sweep has no seeds; expected 1 or more")
+
+    @property
+    def box(self) -> Box:
+        """The values of every axis, seeds included."""
+        return {**self.grid.axes, "seed": self.seeds}
+
+    @property
+    def cells(self) -> int:
+        """Settings times seeds [count]."""
+        return prod(len(values) for values in self.box.values())
+
+    def within(self, box: Box) -> "Sweep":
+        """Return the part of this sweep that lies in a box."""
+        axes = {name: values for name, values in box.items() if name != "seed"}
+        return replace(self, grid=Grid(base=self.grid.base, axes=axes), seeds=box["seed"])
+
+
+def block_of(part: Sweep) -> dict[str, int]:
+    """Return the labels that a unit of work spans along each dimension, last dimensions first."""
+    sample = range(0, len(part.grid), max(1, len(part.grid) // 64))
+    each = float(np.mean([seconds_of(part.grid[number]) for number in sample]))
+    seconds = min(BLOCK_SECONDS, max(1.0, each * part.cells / BLOCKS))
+    room, block = max(1, int(seconds / each)), {}
+    for dim, values in reversed(list(zip(dims_of(part), part.box.values(), strict=True))):
+        pieces = ceil(len(values) / min(room, len(values)))
+        block[dim] = ceil(len(values) / pieces)
+        room = max(1, room // block[dim]) if pieces == 1 else 1
+    return dict(reversed(block.items()))
+
+
+def layout_of(part: Sweep, block: Mapping[str, int]) -> Layout:
+    """Return how a part lies on disk."""
+    coords: dict[str, list] = {d: list(c) for d, (_, c) in part.grid.coords.items()}
+    coords = {dim: coords[dim] for dim in part.grid.dims} | {"seed": list(part.seeds)}
+    coords |= {"run": list(RUNS), "step": list(range(part.log_steps)), **SIDES}
+    common = {
+        f"setting {name}": value
+        for name, value in fields(part.grid.base).items()
+        if name not in part.grid.coords
+    }
+    return Layout(
+        coords=coords,
+        variables={
+            name: Variable(
+                dims=dims,
+                dtype="int8" if name == "status" else "int32" if units == "count" else "float32",
+                units=units,
+                about=about,
+            )
+            for name, (dims, units, about) in variables_of(part).items()
+        },
+        block=block,
+        identity={
+            **common,
+            "axes": [[name, list(values)] for name, values in part.grid.axes.items()],  # in order
+            "seeds": list(part.seeds),
+            "log_steps": part.log_steps,
+            "test_draws": part.test_draws,
+            "dtype": part.dtype,
+            "version": version("legatee"),
+            "block": dict(block),
+        },
+    )
+
+
+def variables_of(part: Sweep) -> dict[str, tuple[tuple[str, ...], str, str]]:
+    """Return dimensions, units and meaning of everything that is kept."""
+    cell = dims_of(part)
+    kept = {
+        name: ((*cell, *dims[2:]), units, about)
+        for name, (dims, units, about) in MEASURED.items()
+        if "filter" not in dims
+    }
+    return {
+        **kept,
+        "status": (
+            (*cell, "run"),
+            "code",
+            ", ".join(f"{code} {status}" for status, code in CODES.items()),
+        ),
+    }
+
+
+def dims_of(part: Sweep) -> tuple[str, ...]:
+    """Return the dimensions of cells."""
+    return (*part.grid.dims, "seed")
+
+
+def sweep_of(identity: Mapping[str, Any], box: Box) -> Sweep:
+    """Return the sweep that a part belongs to."""
+    own = {k.removeprefix("setting "): v for k, v in identity.items() if k.startswith("setting ")}
+    axes = {name: values for name, values in box.items() if name != "seed"}
+    first = {
+        field: value
+        for name, values in axes.items()
+        for field, value in zip(
+            name.split(","), values[0] if "," in name else values[:1], strict=True
+        )
+    }
+    base = Setting.of({name: value for name, value in (own | first).items() if value is not None})
+    options = {name: identity[name] for name in ("log_steps", "test_draws", "dtype")}
+    return Sweep(grid=Grid(base=base, axes=axes), seeds=box["seed"], **options)
