@@ -134,8 +134,8 @@ def _fresh(cells: Sequence[Cell], world: World, task: int, layers: int) -> Netwo
 def _inherit(upstream: Network, fresh: Network, heirs: Heirs) -> Network:
     """Put networks together from inherited features, what leads between these, and fresh ones."""
     both = heirs.inherited[:, :, None] & heirs.inherited[:, None]
-    upper = [
-        torch.where(both, heirs.take(heirs.take(old).mT).mT, new)
+    upper = [  # contiguous: how numbers lie decides how sums are rounded
+        torch.where(both, heirs.take(heirs.take(old).mT).mT, new).contiguous()
         for old, new in zip(upstream[1:], fresh[1:], strict=True)
     ]
     return [heirs.take(upstream[0], fresh[0]), *upper]
