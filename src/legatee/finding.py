@@ -122,14 +122,15 @@ class Heatmap(BaseModel):
 
 
 class Test(BaseModel):
-    """One inequality that a claim rests on.
+    """One comparison that a claim rests on.
 
     Attributes:
         what: The effect that is measured, in words.
         estimate: Its mean.
         lower: Lower bound; all bounds of a finding hold at once.
         upper: Upper bound.
-        at_least: What the claim says that it exceeds.
+        at_least: What the claim says that it exceeds, ``None`` if nothing.
+        at_most: What the claim says that it stays below, ``None`` if nothing.
         unit: What it is measured in.
         seeds: Independent repetitions [count].
         seeds_needed: About how many would decide it, ``None`` if it is decided [count].
@@ -142,7 +143,8 @@ class Test(BaseModel):
     estimate: float
     lower: float
     upper: float
-    at_least: float
+    at_least: float | None
+    at_most: float | None
     unit: str
     seeds: int
     seeds_needed: int | None
@@ -154,10 +156,10 @@ class Claim(BaseModel):
     Attributes:
         text: The claim in a sentence.
         source: Who makes it, such as ``"paper, section 4 (a)"`` or ``"open question"``.
-        outcome: ``confirmed`` if every test's lower bound exceeds what is claimed, ``refuted`` if
-            an upper bound stays below, else ``undecided``.
+        outcome: ``confirmed`` if every test's interval lies where the claim says, ``refuted`` if
+            that of one lies outside, else ``undecided``.
         because: What was seen, in a sentence with its numbers.
-        tests: The inequalities it rests on.
+        tests: The comparisons it rests on.
     """
 
     model_config = FROZEN

@@ -11,7 +11,7 @@ from legatee.setting import EXAMPLE
 
 SEEDS = 64
 DRAWS = 2000
-TYPICAL = {"d": 3000, "m": 20, "n": (80, 20), "sigma": (1, 1), "v": (2, 2)}
+TYPICAL = {"d": 3000, "m": 20, "n": (80, 20), "sigma": (1, 1), "v": (2, 2), "sigma_0": 1e-5}
 
 
 def a_setting(u_norm, alpha, kappa, **more):
@@ -21,8 +21,8 @@ def a_setting(u_norm, alpha, kappa, **more):
     for n, sigma, v in zip(world["n"], world["sigma"], world["v"], strict=True):
         speed = (sigma**2 * d / n + u_norm**2 + v**2) / (2 * m)
         tasks.append(Task(n=n, v_norm=v, sigma_p=sigma, eta=kappa / speed))
-    names = {"u_norm": u_norm, "alpha": alpha, "sigma_0": 1e-5, "steps": 100, "eta": 1.0}
-    return Setting(d=d, m=m, upstream=tasks[0], downstream=tasks[1], **names)
+    names = {"u_norm": u_norm, "alpha": alpha, "sigma_0": world["sigma_0"], "steps": 100}
+    return Setting(d=d, m=m, upstream=tasks[0], downstream=tasks[1], eta=1.0, **names)
 
 
 SETTINGS = {
@@ -37,6 +37,10 @@ SETTINGS = {
     "strong u, noise downstream": a_setting(u_norm=3, alpha=0.9, kappa=0.5, sigma=(1, 2)),
     "strong u, everything inherited": a_setting(u_norm=2, alpha=1, kappa=0.1, m=3, v=(0, 2)),
     "strong u, many dimensions": a_setting(u_norm=4, alpha=0.25, kappa=5, d=10**6, v=(4, 4)),
+    "lazy, filters respond by 1": a_setting(u_norm=2, alpha=0.5, kappa=1, sigma_0=0.018),
+    "as slow as it is checked": a_setting(u_norm=1.5, alpha=0.5, kappa=2e-6, sigma_0=1e-11),
+    "as fast as it is checked": a_setting(u_norm=1.5, alpha=1, kappa=9e3),
+    "noise levels far apart": a_setting(u_norm=1.5, alpha=0.5, kappa=1, sigma=(900, 1)),
     "few samples": a_setting(u_norm=2, alpha=0.5, kappa=2, m=60, d=2000, n=(20, 8)),
 }
 RUNS = {"scratch": ("scratch", -1), "zero_shot": ("inherited", 0), "inherited": ("inherited", -1)}

@@ -197,12 +197,13 @@ def kappa(setting, k):
 @given(
     st.floats(0, 3).map(lambda x: round(10**x)),
     st.floats(0, 5).map(lambda x: round(10**x)),
-    st.floats(-2, 3).map(lambda x: 10**x),
+    st.floats(-5.9, 3.9).map(lambda x: 10**x),
     st.floats(0, 1),
     st.sampled_from([0, 0.3, 3]),
 )
 def test_everything_that_is_promised_is_predicted(m, steps, speed, alpha, u_norm):
-    known = changed(m=m, steps=steps, alpha=alpha, u_norm=u_norm, upstream_n=60)
+    start = {"sigma_0": 1e-6 * min(speed, 1)}
+    known = changed(m=m, steps=steps, alpha=alpha, u_norm=u_norm, upstream_n=60, **start)
     rates = {f"{name}_eta": speed / kappa(known, k) for k, name in enumerate(TASKS)}
     found = predict(changed(known, **rates))
     assert found.outside == ()
@@ -232,6 +233,7 @@ def test_everything_that_is_promised_is_predicted(m, steps, speed, alpha, u_norm
         ({"eta": 1e30}, ["upstream margins", "downstream margins"]),
         ({"sigma_0": 1}, ["sigma_0 is 1, with which upstream", "sigma_0 is 1"]),
         ({"sigma_0": 1e30}, ["upstream filters", "downstream filters"]),
+        ({"sigma_0": 0.02, "m": 200}, ["with this upstream.m", "with this downstream.m"]),
         (
             {"u_norm": 2e6, "eta": 1e-12, "sigma_0": 1e-7},
             ["the largest signal or noise level is 2e+06 times"],
@@ -260,6 +262,9 @@ def test_elsewhere_nothing_is_predicted_and_the_field_is_named(changes, named):
         {"d": 1625},
         {"upstream_n": 8, "downstream_n": 8},
         {"active_threshold": 0.1},
+        {"sigma_0": 0.2},
+        {"sigma_0": 0.02},
+        {"sigma_0": 1e-3, "m": 200},
         {"alpha": 0, "upstream_n": 3, "upstream_eta": 1e30, "upstream_sigma_p": 1e-30},
     ],
     ids=str,

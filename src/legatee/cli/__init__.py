@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from legatee.cli import ask, surgery, sweep, world
+from legatee.cli import ask, reproduce, surgery, sweep, world
 from legatee.errors import LegateeError
 
 INTERRUPTED = 130  # how typer leaves after Ctrl-C
@@ -37,6 +37,9 @@ app.command(epilog="Example: `legatee simulate setting.toml upstream.n=400 --see
     world.simulate
 )
 app.command(epilog="Example: `legatee sweep grid.toml --workers 2`")(sweep.sweep)
+app.command(epilog="Example: `legatee reproduce universal_signal phase_diagram`")(
+    reproduce.reproduce
+)
 
 
 def main() -> None:

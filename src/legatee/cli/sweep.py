@@ -42,10 +42,11 @@ def sweep(  # noqa: PLR0913 - one parameter for each option
     """Simulate every setting of a grid; the same command goes on where it was interrupted."""
     wanted = read_sweep(file)
     from legatee.sweep.provenance import provenance
-    from legatee.sweep.run import run
+    from legatee.sweep.read import tally
+    from legatee.sweep.run import fill
 
     folder = out or file.with_suffix("")
-    found = run(
+    fill(
         wanted,
         folder,
         workers=workers_of(workers, dask),
@@ -53,14 +54,13 @@ def sweep(  # noqa: PLR0913 - one parameter for each option
         provenance=provenance(typed_command()),
         repair=repair,
     )
-    sizes = {dim: found.sizes[dim] for dim in (*wanted.grid.dims, "seed")}
-    statuses = found["status"].to_series().value_counts().to_dict()
+    statuses, sizes = tally(folder), {dim: len(values) for dim, values in wanted.box.items()}
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "sizes": sizes, "statuses": statuses}))
         return
     typer.echo(f"{' x '.join(f'{n} {dim}' for dim, n in sizes.items())}: {wanted.cells:,} cells.")
     typer.echo("Runs: " + ", ".join(f"{n:,} {status}" for status, n in statuses.items()) + ".")
-    typer.echo(f"In Python: legatee.sweep.parts.load({str(folder)!r})")
+    typer.echo(f"In Python: legatee.sweep.read.load({str(folder)!r})")
 
 
 def workers_of(count: int, address: str | None) -> "Workers":

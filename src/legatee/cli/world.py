@@ -3,8 +3,8 @@
 import json
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from math import nan
+from contextlib import contextmanager, nullcontext
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,7 +75,7 @@ def simulate(
     with _waiting():
         found = run(setting, seeds, log_steps=log_steps, dtype=dtype, device=device)
     if as_json:
-        typer.echo(json.dumps(found.isel(setting=0).to_dict(), default=str))
+        typer.echo(json.dumps(_finite(found.isel(setting=0).to_dict()), default=str))
         return
     _show_setting(setting)
     _show_runs(found.isel(setting=0))
@@ -118,7 +118,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"cannot read the setting {str(path)!r}: {error}") from error
     if not isinstance(given, dict):
         raise InvalidSetting(f"the setting {str(path)!r} is no table of fields")
@@ -137,14 +137,20 @@ def _value(name: str, text: str) -> int | float | str:
     raise InvalidSetting(f"{name} is {text!r}; expected {QUANTITIES[name].range}")
 
 
+def _finite(value: Any) -> Any:
+    """Return what JSON can say: ``None`` for what is not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 @contextmanager
 def _waiting() -> Iterator[None]:
     """Say on a terminal why nothing happens yet."""
     console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with console.status(COMPILING):
+    with console.status(COMPILING) if console.is_terminal else nullcontext():
         yield
 
 
@@ -162,9 +168,8 @@ def _show_fields() -> None:
         quantity = QUANTITIES.get(name)
         shown = "the setting's" if value is None else f"{value:g}" if quantity else str(value)
         about = quantity.about if quantity else "which upstream filters"
-        table.add_row(
-            name, shown, about, quantity.range if quantity else "random, selected or active"
-        )
+        values = quantity.range if quantity else "random, selected or active"
+        table.add_row(name, shown, about, values)
     Console().print(table)
 
 
@@ -194,7 +199,7 @@ def _show_prediction(prediction: "Prediction") -> None:
     console.print(f"Held back by: {prediction.limiting_factor}.")
     if prediction.gain > 0:
         there = prediction.crossover
-        needs = f"needs {there:,} downstream samples" if there else "never gets that far"
+        needs = f"needs {there:,} downstream samples" if there else "needs more than theory covers"
         console.print(
             f"To get as far, scratch {needs}; here are {prediction.setting.downstream.n}."
         )
@@ -247,6 +252,7 @@ def _show_runs(found: "xr.Dataset") -> None:
     table = Table("network", "step", "loss", "train", "test", "spread", "status")
     for column in table.columns[1:-1]:
         column.justify = "right"
+    table.columns[-1].no_wrap = True
     for run in found["run"].values:
         one = found.sel(run=run)
         kinds, counts = np.unique(one["status"].values, return_counts=True)
@@ -257,7 +263,7 @@ def _show_runs(found: "xr.Dataset") -> None:
             table.add_row(
                 str(run),
                 f"{int(at['step_number'])}",
-                f"{float(at['train_loss'].mean()):.4f}",
+                f"{float(at['train_loss'].mean()):.4g}",
                 f"{100 * float(at['train_accuracy'].mean()):.1f} %",
                 f"{100 * mean:.1f} ± {100 * error:.1f} %",
                 f"{100 * spread:.1f}",

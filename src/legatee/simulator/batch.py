@@ -22,7 +22,8 @@ from legatee.simulator.inherit import Heirs, active_heirs, random_heirs, selecte
 from legatee.simulator.span import draw, kept_coordinates
 from legatee.simulator.train import Descent, Lesson
 
-PRODUCT, RESPONSE, DRAW = 2e-11, 1e-9, 2e-8  # a multiplication, a pre-activation, a normal [s]
+PRODUCT, RESPONSE, DRAW = 2e-11, 8e-10, 2e-8  # a multiplication, a pre-activation, a normal [s]
+LOOK, INNER, TEST = 6e-5, 2e-10, 4e-8  # at a network; a double-precision product; a test point [s]
 Cell = tuple[Setting, int]  # a setting and a seed
 Measured = dict[str, np.ndarray]
 
@@ -114,21 +115,26 @@ def bytes_of(setting: Setting, how: How) -> int:
     return total
 
 
-def seconds_of(setting: Setting) -> float:
+def seconds_of(setting: Setting, looks: int, test_draws: int) -> float:
     """Return about how long one run of a setting takes a core of today, upstream to inherited.
 
     Args:
         setting: The setting.
+        looks: Steps that are looked at in every training [count].
+        test_draws: Test points for each task [count].
 
     Returns:
-        Time, right to a factor of two or so [s].
+        Time, right to a factor of two [s].
     """
-    kept, seconds = kept_coordinates(setting), 1e-3
+    kept, seconds = kept_coordinates(setting), 2e-4
     for task, trainings in zip(setting.resolved, (1, 2), strict=True):
         filters = 2 * task.m
-        step = filters * task.n * min(task.n, 2 * kept) * 2 * PRODUCT + filters * task.n * RESPONSE
-        seconds += trainings * task.steps * step + task.n * kept * DRAW + task.n**2 * kept * PRODUCT
-    return seconds
+        step = filters * task.n * (min(task.n, 2 * kept) * 2 * PRODUCT + RESPONSE)
+        test = test_draws * (TEST + filters**2 * 2 * PRODUCT)
+        look = LOOK + filters**2 * kept * INNER + test
+        seconds += trainings * (task.steps * step + looks * look)
+        seconds += task.n * kept * DRAW + task.n**2 * kept * PRODUCT
+    return seconds + test_draws * filters * DRAW
 
 
 def run_batch(cells: Sequence[Cell], how: How) -> Measured:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from math import prod
+from pathlib import Path
+from platform import node
 
 import numpy as np
 
+from legatee.errors import LegateeError, UnusableOutput
 from legatee.results import Store, Unit
 from legatee.simulator.run import simulate
 from legatee.sweep.declare import CODES, Sweep, dims_of, layout_of, variables_of
@@ -18,7 +21,7 @@ class Block:
     """A unit of work, as it is sent to whoever does it.
 
     Attributes:
-        path: Of the store that it belongs into.
+        path: Of the store that it belongs into, absolute.
         part: The sweep that this store holds.
         block: Labels that a unit spans along each dimension [count].
         unit: Which one.
@@ -45,6 +48,12 @@ class Block:
         """Settings times seeds [count]."""
         return prod(len(span) for span in self.spans.values())
 
+    @property
+    def first(self) -> str:
+        """The first cell, in words."""
+        labels = layout_of(self.part, self.block).coords
+        return ", ".join(f"{dim} = {labels[dim][span[0]]}" for dim, span in self.spans.items())
+
 
 def compute(block: Block) -> int:
     """Simulate one block and write it, unless somebody else has.
@@ -57,10 +66,21 @@ def compute(block: Block) -> int:
 
     Raises:
         UnusableOutput: If it cannot be written.
+        LegateeError: If it cannot be computed.
     """
-    store, part = _opened(block.path, block.part, tuple(block.block.items())), block.part
-    if store.is_done(block.unit):
-        return 0
+    try:
+        store = _opened(block.path, block.part, tuple(block.block.items()))
+        return 0 if store.is_done(block.unit) else _compute(block, store)
+    except UnusableOutput:
+        raise
+    except Exception as error:  # in words: not every error survives the way back
+        kind = "" if isinstance(error, LegateeError) else f"{type(error).__name__}: "
+        raise LegateeError(f"{kind}{error}") from error
+
+
+def _compute(block: Block, store: Store) -> int:
+    """Simulate one block and write it; return how many runs did not end well."""
+    part = block.part
     *axes, seeds = block.spans.values()  # in the dimensions' order
     places = [np.ravel_multi_index(at, part.grid.shape) for at in product(*axes)]
     found = simulate(
@@ -84,4 +104,8 @@ def compute(block: Block) -> int:
 @lru_cache(maxsize=4)
 def _opened(path: str, part: Sweep, block: tuple[tuple[str, int], ...]) -> Store:
     """Return a store in a worker, where several of its units are computed."""
+    if not Path(path).exists():
+        raise UnusableOutput(
+            f"{path!r} is not there at the worker on {node()}; workers must see the same files"
+        )
     return Store(path, layout_of(part, dict(block)))

@@ -8,20 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from legatee.errors import LegateeError
+from legatee.errors import InvalidSetting
 from legatee.grid import Grid
 from legatee.results import Layout, Variable
 from legatee.setting import Setting, fields
 from legatee.simulator.batch import seconds_of
 from legatee.simulator.label import MEASURED, RUNS, STATUSES
+from legatee.simulator.request import how_of, seeds_of
 
 BLOCK_SECONDS = 10.0  # that a unit of work takes at most, about: little is lost with it [s]
+SAMPLE = 256  # settings that a cell's time is estimated from [count]
+MOST = 10**6  # values along an axis: more are a slip [count]
 BLOCKS = 32  # that work is divided into at least, where these take a second or more [count]
 SIDES: dict[str, list] = {
     "task": ["upstream", "downstream"],
     "sign": [1, -1],
     "statistic": ["mean", "spread"],
 }
+OPTIONS = ("log_steps", "test_draws", "dtype")
 CODES = {status: code for code, status in enumerate(("missing", *STATUSES))}  # on disk
 Box = dict[str, tuple]  # for each axis, and for "seed", some of its values
 
@@ -35,8 +39,18 @@ class Sweep:
         seeds: Which seeds; runs of settings under the same one are paired.
         log_steps: Steps of every training to look at, evenly spread, the first and the last among
             them [count, >= 2].
-        test_draws: Test points of each seed and task [count].
+        test_draws: Test points of each seed and task [count, >= 2].
         dtype: What to compute in, ``float32`` or ``float64``.
+
+    Raises:
+        InvalidSetting: If a number is out of its range.
+        UnknownName: If there is no such ``dtype``.
+
+    Example:
+        >>> from legatee.setting import EXAMPLE
+        >>> sweep = Sweep(grid=Grid(base=EXAMPLE, axes={"alpha": [0, 0.5, 1]}), seeds=(0, 1))
+        >>> sweep.cells
+        6
     """
 
     grid: Grid
@@ -46,8 +60,20 @@ class Sweep:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if not self.seeds:
-            raise LegateeError("the sweep has no seeds; expected 1 or more")
+        if not isinstance(self.log_steps, int):
+            raise InvalidSetting(f"log_steps is {self.log_steps!r}; expected a whole number >= 2")
+        seeds = seeds_of(self.seeds)
+        if len(seeds) > MOST:
+            raise InvalidSetting(f"there are {len(seeds)} seeds; expected {MOST} at most")
+        object.__setattr__(self, "seeds", tuple(seeds))
+        how_of(
+            [self.grid[0]],
+            device=None,
+            dtype=self.dtype,
+            log_steps=self.log_steps,
+            test_draws=self.test_draws,
+            coefficients=False,
+        )
 
     @property
     def box(self) -> Box:
@@ -59,6 +85,10 @@ class Sweep:
         """Settings times seeds [count]."""
         return prod(len(values) for values in self.box.values())
 
+    def seconds(self, number: int) -> float:
+        """Return about how long one cell of a setting takes [s]."""
+        return seconds_of(self.grid[number], self.log_steps, self.test_draws)
+
     def within(self, box: Box) -> "Sweep":
         """Return the part of this sweep that lies in a box."""
         axes = {name: values for name, values in box.items() if name != "seed"}
@@ -67,8 +97,10 @@ class Sweep:
 
 def block_of(part: Sweep) -> dict[str, int]:
     """Return the labels that a unit of work spans along each dimension, last dimensions first."""
-    sample = range(0, len(part.grid), max(1, len(part.grid) // 64))
-    each = float(np.mean([seconds_of(part.grid[number]) for number in sample]))
+    sample = range(len(part.grid))
+    if len(sample) > SAMPLE:  # by chance: every n-th would see one value of some axis only
+        sample = np.random.default_rng(0).integers(len(part.grid), size=SAMPLE).tolist()
+    each = float(np.mean([part.seconds(number) for number in sample]))
     seconds = min(BLOCK_SECONDS, max(1.0, each * part.cells / BLOCKS))
     room, block = max(1, int(seconds / each)), {}
     for dim, values in reversed(list(zip(dims_of(part), part.box.values(), strict=True))):
@@ -93,7 +125,7 @@ def layout_of(part: Sweep, block: Mapping[str, int]) -> Layout:
         variables={
             name: Variable(
                 dims=dims,
-                dtype="int8" if name == "status" else "int32" if units == "count" else "float32",
+                dtype="int8" if name == "status" else "int32" if units == "count" else part.dtype,
                 units=units,
                 about=about,
             )
@@ -104,9 +136,7 @@ def layout_of(part: Sweep, block: Mapping[str, int]) -> Layout:
             **common,
             "axes": [[name, list(values)] for name, values in part.grid.axes.items()],  # in order
             "seeds": list(part.seeds),
-            "log_steps": part.log_steps,
-            "test_draws": part.test_draws,
-            "dtype": part.dtype,
+            **{name: getattr(part, name) for name in OPTIONS},
             "version": version("legatee"),
             "block": dict(block),
         },
@@ -148,5 +178,5 @@ def sweep_of(identity: Mapping[str, Any], box: Box) -> Sweep:
         )
     }
     base = Setting.of({name: value for name, value in (own | first).items() if value is not None})
-    options = {name: identity[name] for name in ("log_steps", "test_draws", "dtype")}
+    options = {name: identity[name] for name in OPTIONS}
     return Sweep(grid=Grid(base=base, axes=axes), seeds=box["seed"], **options)

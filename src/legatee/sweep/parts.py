@@ -1,86 +1,91 @@
-"""The parts of a sweep on disk: what each of them holds, what is missing, and all of them as one.
+"""The parts of a sweep on disk: what each of them holds, and what is missing.
 
 A part is a store of its own that holds a box of cells: some values of every axis. The first part
 holds the first grid; when an axis becomes longer, what is new is a box or several, each a new part.
 """
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
 from legatee.errors import UnusableOutput
-from legatee.quantity import QUANTITIES
 from legatee.results import Store, identity_of
-from legatee.results import load as load_store
-from legatee.setting import fields
-from legatee.simulator.batch import evenly
-from legatee.simulator.label import RUNS
-from legatee.sweep.declare import (
-    CODES,
-    SIDES,
-    Box,
-    Sweep,
-    block_of,
-    layout_of,
-    sweep_of,
-    variables_of,
-)
-
-STEPS = ("steps", "upstream.steps", "downstream.steps")
+from legatee.sweep.declare import Box, Sweep, block_of, layout_of
 
 
 def parts_of(
     sweep: Sweep, folder: Path, provenance: Mapping[str, Any]
-) -> list[tuple[Path, Sweep, dict[str, int]]]:
-    """Return the parts of a sweep with their blocks; those that are missing are laid out."""
+) -> list[tuple[Sweep, Store]]:
+    """Return the parts of a sweep; those that are missing are laid out.
+
+    Args:
+        sweep: The whole.
+        folder: Where they are.
+        provenance: What to record with those that are laid out.
+
+    Returns:
+        What each of them holds, and its store.
+
+    Raises:
+        UnusableOutput: If the folder holds something else, or cannot be written.
+    """
     parts, rest = [], [sweep.box]
-    for path in sorted(folder.glob("part-*.zarr")):
-        identity = identity_of(path)
-        box = _box(identity)
+    for path in paths_of(folder):
+        box, identity = part_of(path)
         _check_box(path, box, sweep)
-        parts.append((path, sweep.within(box), identity["block"]))
-        rest = [piece for one in rest for piece in _without(one, box)]
-    for number, box in enumerate(rest, len(parts)):
         part = sweep.within(box)
-        path, block = folder / f"part-{number:03d}.zarr", block_of(part)
-        Store(path, replace(layout_of(part, block), provenance=provenance))
-        parts.append((path, part, block))
+        parts.append((part, Store(path, layout_of(part, identity["block"]))))
+        rest = [piece for one in rest for piece in _without(one, box)]
+    names = (folder / f"part-{number:03d}.zarr" for number in count())
+    free = islice((path for path in names if not path.exists()), len(rest))
+    for box, path in zip(rest, list(free), strict=True):
+        part = sweep.within(box)
+        layout = layout_of(part, block_of(part))
+        parts.append((part, Store(path, replace(layout, provenance=provenance))))
     return parts
 
 
-def load(folder: Path) -> xr.Dataset:
-    """Read a sweep.
+def paths_of(folder: str | os.PathLike[str]) -> list[Path]:
+    """Return where the parts of a sweep are.
 
     Args:
-        folder: What :func:`run` filled, or has begun to fill.
+        folder: That of the sweep.
 
     Returns:
-        What was measured, as :func:`~legatee.simulator.run.simulate` names it, with a dimension for
-        each axis instead of ``setting``; cells that are missing have the status ``missing`` and
-        NaN.
+        Their stores, in order.
+    """
+    return sorted(Path(folder).glob("part-*.zarr"))
+
+
+def part_of(path: Path) -> tuple[Box, dict[str, Any]]:
+    """Return what a part holds.
+
+    Args:
+        path: Its store.
+
+    Returns:
+        Its cells, and what else tells it from others.
 
     Raises:
-        UnusableOutput: If there is no sweep, or a chunk of it is damaged.
+        UnusableOutput: If it is no part of a sweep.
     """
-    paths = sorted(folder.glob("part-*.zarr"))
-    if not paths:
-        raise UnusableOutput(f"{str(folder)!r} holds no sweep; run legatee sweep first")
-    identities = [identity_of(path) for path in paths]
-    boxes = [_box(identity) for identity in identities]
-    whole = {name: _ordered(value for box in boxes for value in box[name]) for name in boxes[0]}
-    sweep = sweep_of(identities[0], whole)
-    loaded = [load_store(path) for path in paths]
-    data = {}
-    for name, (dims, units, about) in variables_of(sweep).items():
-        values = [(box, part[name].values) for box, part in zip(boxes, loaded, strict=True)]
-        data[name] = (dims, _assembled(whole, values), {"units": units, "long_name": about})
-    dims, codes, _ = data["status"]
-    data["status"] = (dims, np.array(list(CODES))[codes], {"long_name": "how training ended"})
-    return xr.Dataset(data, _coords(sweep), dict(loaded[0].attrs))
+    identity = identity_of(path)
+    try:
+        axes = {
+            name: tuple(tuple(value) if isinstance(value, list) else value for value in values)
+            for name, values in identity["axes"]
+        }
+        box = {**axes, "seed": tuple(identity["seeds"])}
+        dims = [name.split(",")[0] for name in box]
+        identity["block"] = {dim: int(identity["block"][dim]) for dim in dims}  # in order
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnusableOutput(f"{str(path)!r} is no part of a sweep") from error
+    if min(identity["block"].values()) < 1:
+        raise UnusableOutput(f"{str(path)!r} is no part of a sweep: its blocks hold nothing")
+    return box, identity
 
 
 def _check_box(path: Path, box: Box, sweep: Sweep) -> None:
@@ -93,7 +98,8 @@ def _check_box(path: Path, box: Box, sweep: Sweep) -> None:
                 f"{str(path.parent)!r} holds another sweep: {name} is an axis {where}; choose "
                 "another place"
             )
-        if gone := [value for value in there if value not in now]:
+        known = set(now)
+        if gone := [value for value in there if value not in known]:
             raise UnusableOutput(
                 f"{str(path.parent)!r} holds another sweep: {name} = {gone[0]} is there and not "
                 "in the grid now; axes may become longer, not shorter; choose another place"
@@ -102,63 +108,12 @@ def _check_box(path: Path, box: Box, sweep: Sweep) -> None:
 
 def _without(box: Box, other: Box) -> list[Box]:
     """Return what is left of a box without another one, as boxes."""
-    if any(not set(box[name]) & set(other[name]) for name in box):
+    theirs = {name: set(values) for name, values in other.items()}
+    if any(theirs[name].isdisjoint(values) for name, values in box.items()):
         return [box]
     left = []
     for name in box:
-        if outside := tuple(value for value in box[name] if value not in other[name]):
+        if outside := tuple(value for value in box[name] if value not in theirs[name]):
             left.append({**box, name: outside})
-        box = {**box, name: tuple(value for value in box[name] if value in other[name])}
+        box = {**box, name: tuple(value for value in box[name] if value in theirs[name])}
     return left
-
-
-def _box(identity: Mapping[str, Any]) -> Box:
-    """Return the box that a part holds."""
-    axes = {
-        name: tuple(tuple(value) if isinstance(value, list) else value for value in values)
-        for name, values in identity["axes"]
-    }
-    return {**axes, "seed": tuple(identity["seeds"])}
-
-
-def _ordered(values: Iterable) -> tuple:
-    """Return values without doubles, numbers in order."""
-    every = list(dict.fromkeys(values))
-    return tuple(sorted(every)) if not any(isinstance(v, str) for v in every) else tuple(every)
-
-
-def _assembled(whole: Box, parts: list[tuple[Box, np.ndarray]]) -> np.ndarray:
-    """Put the parts' values of a variable into one array."""
-    first = parts[0][1]
-    shape = (*(len(values) for values in whole.values()), *first.shape[len(whole) :])
-    filler = np.nan if first.dtype.kind == "f" else 0
-    result = np.full(shape, filler, first.dtype)
-    for box, values in parts:
-        at = [[whole[name].index(value) for value in box[name]] for name in whole]
-        result[np.ix_(*at)] = values
-    return result
-
-
-def _coords(sweep: Sweep) -> dict[str, Any]:
-    """Return every field of the settings, and the numbers of the steps looked at."""
-    grid = sweep.grid
-    coords: dict[str, Any] = {name: value for name, value in fields(grid.base).items()}
-    coords |= grid.coords | {"seed": list(sweep.seeds), "run": list(RUNS), **SIDES}
-    for name, quantity in QUANTITIES.items():
-        along, values = coords[name] if isinstance(coords[name], tuple) else ((), coords[name])
-        about = {"units": quantity.units, "long_name": quantity.about}
-        coords[name] = (
-            along,
-            np.nan if values is None else list(values) if along else values,
-            about,
-        )
-    along = [i for i, name in enumerate(grid.axes) if set(name.split(",")) & set(STEPS)]
-    looked = np.empty((*(grid.shape[i] for i in along), len(RUNS), sweep.log_steps), int)
-    for at in np.ndindex(*(grid.shape[i] for i in along)):
-        place = np.zeros(len(grid.shape), int)
-        place[along] = at
-        tasks = grid[int(np.ravel_multi_index(tuple(place), grid.shape))].resolved
-        looked[at] = [evenly(sweep.log_steps, tasks[k].steps) for k in (0, 1, 1)]
-    dims = (*(grid.dims[i] for i in along), "run", "step")
-    coords["step_number"] = (dims, looked, {"units": "count", "long_name": "steps taken"})
-    return coords

@@ -1,7 +1,8 @@
 """The front door: simulate a sweep, or go on with one."""
 
+import os
 from collections.abc import Mapping
-from pathlib import Path
+from random import Random
 from time import perf_counter
 from typing import Any
 
@@ -10,16 +11,17 @@ import xarray as xr
 from legatee.disk import writable_folder
 from legatee.errors import LegateeError
 from legatee.progress import track
-from legatee.results import Store
 from legatee.sweep.block import Block, compute
-from legatee.sweep.declare import Sweep, layout_of
-from legatee.sweep.parts import load, parts_of
+from legatee.sweep.declare import Sweep
+from legatee.sweep.parts import parts_of
+from legatee.sweep.provenance import provenance as where_from
+from legatee.sweep.read import load
 from legatee.sweep.work import Workers, each, processes
 
 
 def run(
     sweep: Sweep,
-    out: Path,
+    out: str | os.PathLike[str],
     *,
     workers: Workers | None = None,
     device: str | None = None,
@@ -28,34 +30,78 @@ def run(
 ) -> xr.Dataset:
     """Simulate a sweep, or go on with one that was interrupted or is to become larger.
 
+    All of it is read into memory in the end; where that is too much, call :func:`fill` and
+    :func:`~legatee.sweep.read.load` some variables.
+
     Args:
         sweep: What to simulate.
         out: Folder that holds it.
         workers: Who computes; two processes of this machine if ``None``.
         device: Where the workers compute; the CPU if ``None``.
-        provenance: What to record beside the results, such as the command.
+        provenance: What to record beside new results; version, commit, command and date if
+            ``None``.
         repair: Whether to read all that is there and compute what is damaged again.
 
     Returns:
-        What :func:`load` returns.
+        What :func:`~legatee.sweep.read.load` returns.
 
     Raises:
-        UnusableOutput: If the folder holds another sweep, or cannot be written.
-        LegateeError: If some blocks failed; all others are kept.
+        UnusableOutput: If the folder holds another sweep, is damaged, or cannot be written.
+        LegateeError: If some blocks failed, or there are no workers; what was finished is kept.
+
+    Example:
+        >>> import tempfile
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from dataclasses import replace
+        >>> from legatee.grid import Grid
+        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.sweep.work import executor
+        >>> small = replace(EXAMPLE, m=2, steps=5, upstream=replace(EXAMPLE.upstream, n=8))
+        >>> sweep = Sweep(grid=Grid(base=small, axes={"alpha": [0, 0.5, 1]}), seeds=(0, 1))
+        >>> with ThreadPoolExecutor(1) as threads, tempfile.TemporaryDirectory() as folder:
+        ...     dict(run(sweep, folder, workers=executor(threads))["test_accuracy"].sizes)
+        {'alpha': 3, 'seed': 2, 'run': 3, 'step': 2}
     """
-    parts = parts_of(sweep, writable_folder(out), {"device": device or "cpu", **(provenance or {})})
-    stores = [(part, Store(path, layout_of(part, block))) for path, part, block in parts]
-    if repair:
-        for _, store in stores:
-            for unit in store.damaged().values():
-                store.forget(unit)
-    blocks = [
-        Block(path=str(store.path), part=part, block=store.layout.block, unit=unit, device=device)
-        for part, store in stores
-        for unit in store.pending()
-    ]
-    _compute_all(blocks, workers or processes(2))
+    fill(sweep, out, workers=workers, device=device, provenance=provenance, repair=repair)
     return load(out)
+
+
+def fill(
+    sweep: Sweep,
+    out: str | os.PathLike[str],
+    *,
+    workers: Workers | None = None,
+    device: str | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    repair: bool = False,
+) -> None:
+    """Do what :func:`run` does, and read nothing: memory does not grow with the cells.
+
+    Args:
+        sweep: See :func:`run`, as all that follows.
+        out: See there.
+        workers: See there.
+        device: See there.
+        provenance: See there.
+        repair: See there.
+
+    Raises:
+        UnusableOutput: See there.
+        LegateeError: See there.
+    """
+    folder = writable_folder(out).resolve()  # workers may be in another one
+    about = where_from("legatee.sweep.run") if provenance is None else provenance
+    blocks = []
+    for part, store in parts_of(sweep, folder, {"device": device or "cpu", **about}):
+        if repair:
+            for unit in store.damaged():
+                store.forget(unit)
+        path, size = str(store.path), store.layout.block
+        for unit in store.pending():
+            blocks.append(Block(path=path, part=part, block=size, unit=unit, device=device))
+    Random().shuffle(blocks)  # processes at the same folder seldom meet at the same block
+    if blocks:
+        _compute_all(blocks, workers or processes(2))
 
 
 def _compute_all(blocks: list[Block], workers: Workers) -> None:
@@ -73,8 +119,8 @@ def _compute_all(blocks: list[Block], workers: Workers) -> None:
 
         failed = each(compute, blocks, workers, done)
     if failed:
-        reason, block = next(iter(failed.items()))
+        block, reason = failed[0]
         raise LegateeError(
-            f"a block of {Path(block.path).parent.name!r} failed ({block.unit}): {reason}; all "
-            "that could be computed is kept, and the same command tries the rest again"
+            f"{len(failed)} of {len(blocks)} blocks failed, such as {block.cells} cells from "
+            f"{block.first}: {reason}; all others are kept, and the same command tries again"
         )

@@ -4,11 +4,7 @@ Workers write what they compute themselves, and all of them may be killed at any
 was not finished when its worker was lost is given to another one.
 """
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -16,37 +12,39 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
     wait,
 )
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from legatee.errors import LegateeError, UnusableOutput
+from legatee.sweep.processes import Lost, Processes
 
 Item = TypeVar("Item")
-CHANCES = 3  # how often work is given out again when its worker is lost [count]
+CHANCES = 3  # how often a piece of work may lose its worker [count]
 TIMEOUT = 10  # for the scheduler to answer [s]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workers:
-    """A way to get work done.
+class Crew:
+    """Workers that are there.
 
     Attributes:
-        name: What it is, for the record.
-        opened: Gives an executor, each time a new one.
-        at_once: Units of work that it is given at once [count].
-        lost: What is raised where a worker is lost and others are left.
-        replaceable: Whether a broken executor may be replaced by a new one.
+        executor: Where work is given.
+        room: How much work it shall have at a time, asked again and again, because workers come
+            and go [count].
+        lost: What the executor raises where a worker is lost and others are left.
     """
 
-    name: str
-    opened: Callable[[], AbstractContextManager[Executor]]
-    at_once: int
-    lost: tuple[type[BaseException], ...] = ()
-    replaceable: bool = True
+    executor: Executor
+    room: Callable[[], int]
+    lost: tuple[type[BaseException], ...] = (Lost, BrokenExecutor, CancelledError)
+
+
+Workers = Callable[[], AbstractContextManager[Crew]]
+"""Workers to come: what ``processes``, ``dask`` and ``executor`` return."""
 
 
 def processes(count: int) -> Workers:
@@ -60,18 +58,11 @@ def processes(count: int) -> Workers:
     """
 
     @contextmanager
-    def opened() -> Iterator[Executor]:
-        pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _settle)
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.kill()  # nothing is lost: what they were at is not marked done
-            raise
-        pool.shutdown()
+    def opened() -> Iterator[Crew]:
+        with Processes(count) as pool:
+            yield Crew(executor=pool, room=lambda: count + 1)
 
-    return Workers(name=f"{count} processes", opened=opened, at_once=count + 1)
+    return opened
 
 
 def dask(address: str) -> Workers:
@@ -79,10 +70,10 @@ def dask(address: str) -> Workers:
 
     Args:
         address: Of its scheduler, such as ``"tcp://10.0.0.1:8786"``, or the path of its scheduler
-            file.
+            file, which ends in ``.json``.
 
     Returns:
-        Its workers.
+        Its workers; more may join, and all may leave, at any time.
 
     Raises:
         LegateeError: If dask.distributed is not installed, or the scheduler does not answer.
@@ -91,44 +82,46 @@ def dask(address: str) -> Workers:
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise LegateeError("--dask needs dask.distributed: pip install 'legatee[dask]'") from error
-    where = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
-    try:
-        client = Client(**where, timeout=TIMEOUT, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise LegateeError(
-            f"the Dask scheduler at {address!r} does not answer within {TIMEOUT} s: {error}"
-        ) from error
-    threads = sum(client.nthreads().values())
+    where = {"address": address}
+    if address.endswith(".json"):
+        if not Path(address).is_file():  # the client would wait for it
+            raise LegateeError(f"there is no Dask scheduler file {address!r}")
+        where = {"scheduler_file": address}
 
     @contextmanager
-    def opened() -> Iterator[Executor]:
-        with client.get_executor(pure=False) as executor:
-            yield executor
+    def opened() -> Iterator[Crew]:
+        try:
+            client = Client(**where, timeout=TIMEOUT, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise LegateeError(
+                f"the Dask scheduler at {address!r} does not answer within {TIMEOUT} s: {error}"
+            ) from error
+        with client:
+            yield Crew(
+                executor=client.get_executor(pure=False),
+                room=lambda: 2 * max(sum(client.nthreads().values()), 1),
+                lost=(*Crew.lost, KilledWorker),
+            )
 
-    return Workers(
-        name=f"Dask at {address}",
-        opened=opened,
-        at_once=2 * max(threads, 1),
-        lost=(KilledWorker, CancelledError),
-    )
+    return opened
 
 
-def executor(given: Executor, at_once: int = 16) -> Workers:
+def executor(given: Executor, room: int = 16) -> Workers:
     """Return the workers of an executor that somebody else has opened and will close.
 
     Args:
         given: What understands ``submit(function, ...)`` as ``concurrent.futures`` does.
-        at_once: Units of work that it is given at once [count].
+        room: Units of work that it shall have at a time [count].
 
     Returns:
         Its workers.
     """
-    return Workers(
-        name=type(given).__name__,
-        opened=lambda: nullcontext(given),
-        at_once=at_once,
-        replaceable=False,
-    )
+
+    @contextmanager
+    def opened() -> Iterator[Crew]:
+        yield Crew(executor=given, room=lambda: room)
+
+    return opened
 
 
 def each(
@@ -136,7 +129,7 @@ def each(
     items: Iterable[Item],
     workers: Workers,
     done: Callable[[Item, Any], None],
-) -> dict[str, Item]:
+) -> list[tuple[Item, str]]:
     """Do something with each item, and go on whatever becomes of a worker.
 
     Args:
@@ -146,76 +139,56 @@ def each(
         done: Called in this process after each item, with what ``do`` returned.
 
     Returns:
-        Items that failed, by the reason; the first one for each reason.
+        Items that failed, each with the reason.
 
     Raises:
         UnusableOutput: If a worker cannot write: the others could not either.
-        LegateeError: If the executor that was given is broken.
+        LegateeError: If there are no workers any more.
     """
-    coming, again, failed = iter(items), deque[Item](), dict[str, Item]()
-    losses: dict[str, int] = {}
-    while True:
-        waiting: dict[Future, Item] = {}
-        try:
-            with workers.opened() as executor:
-                while True:
-                    while len(waiting) < workers.at_once and (
-                        item := again.popleft() if again else next(coming, None)
-                    ):
-                        waiting[executor.submit(do, item)] = item
-                    if not waiting:
-                        return failed
-                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                        _collect(future, waiting, again, losses, failed, workers, done)
-        except BrokenExecutor as error:
-            if not workers.replaceable:
-                raise LegateeError(f"the executor is broken: {error}; give another one") from error
-            for item in waiting.values():  # any of them may have killed it
-                _once_more(item, again, losses, failed)
+    coming, again = enumerate(items), deque[tuple[int, Item]]()
+    losses, failed, succeeded = Counter[int](), list[tuple[Item, str]](), False
+    waiting: dict[Future, tuple[int, Item]] = {}
+    with workers() as crew:
+        while True:
+            while len(waiting) < crew.room():
+                if (given := again.popleft() if again else next(coming, None)) is None:
+                    break
+                waiting[_submit(crew.executor, do, given[1])] = given
+            if not waiting:
+                return failed
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                number, item = waiting.pop(future)
+                end, found = _outcome(future, crew.lost)
+                if end == "done":
+                    succeeded = True
+                    done(item, found)
+                elif end == "lost" and losses[number] + 1 < CHANCES:
+                    losses[number] += 1
+                    again.append((number, item))
+                elif end == "lost" and not succeeded:
+                    raise LegateeError(f"the workers do not get to work: {found}")
+                else:
+                    failed.append((item, f"{found}, {CHANCES} times" if end == "lost" else found))
 
 
-def _collect(  # noqa: PLR0913 - the whole state of `each`
-    future: Future,
-    waiting: dict[Future, Item],
-    again: deque[Item],
-    losses: dict[str, int],
-    failed: dict[str, Item],
-    workers: Workers,
-    done: Callable[[Item, Any], None],
-) -> None:
-    """Take one finished piece of work."""
+def _outcome(future: Future, lost: tuple[type[BaseException], ...]) -> tuple[str, Any]:
+    """Return how work ended, and what it returned or why it did not."""
     try:
-        found = future.result()
-    except (BrokenExecutor, UnusableOutput):
+        return "done", future.result()
+    except lost as error:
+        return "lost", f"its worker was lost ({error})"
+    except UnusableOutput:
         raise
-    except workers.lost:
-        _once_more(waiting.pop(future), again, losses, failed)
     except Exception as error:
-        failed.setdefault(f"{type(error).__name__}: {error}", waiting.pop(future))
-    else:
-        done(waiting.pop(future), found)
+        return "failed", str(error) or type(error).__name__
 
 
-def _once_more(
-    item: Item, again: deque[Item], losses: dict[str, int], failed: dict[str, Item]
-) -> None:
-    """Give work out again, unless it has lost too many workers already."""
-    losses[repr(item)] = losses.get(repr(item), 0) + 1
-    if losses[repr(item)] < CHANCES:
-        again.append(item)
-    else:
-        failed[f"its worker was lost {CHANCES} times, perhaps for want of memory"] = item
-
-
-def _settle() -> None:
-    """In a process of the pool: leave Ctrl-C to the parent, and end when the parent does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-
-
-def _end_with(parent: Any) -> None:
-    """Wait until a process has ended, then end this one."""
-    parent.join()
-    os._exit(1)
+def _submit(executor: Executor, do: Callable[[Item], Any], item: Item) -> Future:
+    """Give work to an executor, unless it is broken or closed."""
+    try:
+        return executor.submit(do, item)
+    except (BrokenExecutor, CancelledError, RuntimeError, OSError) as error:
+        raise LegateeError(
+            f"the workers are gone: {error}; what was finished is kept, and the same command "
+            "goes on with others"
+        ) from error

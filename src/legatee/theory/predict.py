@@ -160,11 +160,12 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
 
     Source: *Ours*, docs/theory.md, section 4: the reduced model.
     Valid: The paper's own fields; at least 8 samples a task; d above N (1 + 2 min(m, 20) / min(N,
-        64)); growth rates from 1e-6 to 1e4 a step; starts to which filters respond by 10 at most;
-        no signal or noise level above 1e6 times the least noise level. Elsewhere the prediction
-        says so. Mean errors against simulation, about 0.2 points, are in benchmarks/README.md;
-        where starts are not small they reach 1 point. Scratch is predicted on the same samples as
-        inheriting, so how many these are moves it, within half a point, with what is upstream.
+        64)); growth rates from 1e-6 to 1e4 a step; starts with which filters respond by 10 at most,
+        with more than 20 filters by less; no signal or noise level above 1e6 times the least
+        noise level. Elsewhere the prediction says so. Mean errors against simulation, about 0.2
+        points, are in benchmarks/README.md; where starts are not small they reach 1 point.
+        Scratch is predicted on the same samples as inheriting; how many these are depends on what
+        is upstream, and moves it within its error of half a point.
 
     Example:
         >>> from legatee.setting import EXAMPLE

@@ -1,8 +1,9 @@
 """From a setting to its reduced model, where there is one."""
 
-from math import ceil, sqrt
+from math import ceil, inf, sqrt
 
 from legatee.setting import ResolvedTask, Setting
+from legatee.theory.growth import margin
 from legatee.theory.quantities import growth_rate, signal_squared
 from legatee.theory.reduced.table import (
     FEW,
@@ -16,6 +17,7 @@ from legatee.theory.reduced.table import (
 FEWEST_SAMPLES = 8  # below which classes are too unequal to be reduced [count]
 SLOWEST, FASTEST = 1e-6, 1e4  # growth rates between which it was checked [margin per step]
 SMALL, LARGE = 1e-6, 10.0  # starts: all smaller ones are alike, larger ones were not checked
+BY_CHANCE = 0.01  # of the margin reached, that few followed filters may begin with for many
 FARTHEST = 1e6  # from one another that signals and noise levels may be
 TINY = 1e-9
 
@@ -86,12 +88,24 @@ def _outside(setting: Setting, name: str, task: ResolvedTask) -> list[str]:
             f"eta is {task.eta:g}, with which {name} margins grow by {rate:.3g} a step; the theory "
             f"is for {SLOWEST:g} to {FASTEST:g}"
         )
-    if (start := setting.sigma_0 * _reach(setting, task)) > LARGE:
+    start = setting.sigma_0 * _reach(setting, task)
+    most = min(LARGE, _largest_start(setting, task))
+    if start > most:
         reasons.append(
-            f"sigma_0 is {setting.sigma_0:g}, with which {name} filters respond by {start:.3g} "
-            f"before they are trained; the theory is for {LARGE:g} at most"
+            f"sigma_0 is {setting.sigma_0:g}, with which {name} filters respond by {start:.4g} "
+            f"before they are trained; with this {name}.m the theory is for {most:.4g} at most"
         )
     return reasons
+
+
+def _largest_start(setting: Setting, task: ResolvedTask) -> float:
+    """Return up to which start a few filters can stand for many.
+
+    By chance a network's margins begin as large as a filter's response over the root of m. Those
+    of the followed filters are larger than that, which must be little beside what is learned.
+    """
+    excess = sqrt(max(1 / FILTERS - 1 / task.m, 0))
+    return BY_CHANCE * margin(setting, task, task.steps) / excess if excess else inf
 
 
 def _reach(setting: Setting, task: ResolvedTask) -> float:

@@ -1,0 +1,92 @@
+"""The command ``reproduce``: every published synthetic figure, each with a verdict, on one page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from legatee.cli.options import AsJson
+from legatee.cli.sweep import Dask, Processes, workers_of
+from legatee.errors import UnusableOutput
+
+if TYPE_CHECKING:
+    from legatee.finding import Finding
+
+
+def reproduce(  # noqa: PLR0913 - one parameter for each option
+    figures: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FIGURE]...", help="Which; all of them if none is named."),
+    ] = None,
+    full: Annotated[
+        bool,
+        typer.Option("--full/--quick", help="For publication: hours; or ten minutes for all."),
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder to fill, or to go on with.")] = Path(
+        "legatee-figures"
+    ),
+    workers: Processes = 2,
+    dask: Dask = None,
+    device: Annotated[str | None, typer.Option(help="Such as cuda; the CPU if absent.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The paper's synthetic figures, and ours beside them, with a verdict on each claim."""
+    from legatee.experiments.reproduce import reproduce as run
+
+    findings = run(
+        figures or [],
+        out,
+        full=full,
+        workers=workers_of(workers, dask),
+        device=device,
+        done=(lambda finding: None) if as_json else _show,
+    )
+    page = write_figures(out)
+    if as_json:
+        typer.echo("[" + ", ".join(finding.to_json() for finding in findings) + "]")
+        return
+    typer.echo(f"Open {page} in a browser.")
+
+
+def write_figures(folder: Path) -> Path:
+    """Write the page of all findings in a folder; nothing is simulated.
+
+    Args:
+        folder: What ``legatee reproduce`` filled.
+
+    Returns:
+        The page.
+
+    Raises:
+        UnusableOutput: If there is no finding.
+    """
+    from legatee.experiments.explorer import part
+    from legatee.experiments.reproduce import FIGURES
+    from legatee.finding import Finding
+    from legatee.report.findings import write_findings
+
+    files = [folder / f"{name}.json" for name in FIGURES]
+    found = [Finding.from_json(f.read_text(encoding="utf-8")) for f in files if f.exists()]
+    if not found:
+        raise UnusableOutput(f"{str(folder)!r} holds no figures; run legatee reproduce first")
+    page = folder / "figures.html"
+    write_findings(page, found, title="When does partial parameter transfer help?", explorer=part())
+    return page
+
+
+def _show(finding: "Finding") -> None:
+    """Print what became of each claim."""
+    from rich.console import Console
+
+    from legatee.finding import Outcome
+
+    colours = {"confirmed": "green", "refuted": "red", "undecided": "yellow"}
+    console = Console(highlight=False)
+    console.print(f"[bold]{finding.title}[/bold] ({finding.name}, {finding.seconds:.0f} s)")
+    for claim in finding.claims:
+        word = claim.outcome.value
+        console.print(f"  [{colours[word]}]{word:9}[/] {claim.text}")
+        console.print(f"            {claim.because}", style="dim")
+        needed = [test.seeds_needed for test in claim.tests if test.seeds_needed]
+        if claim.outcome is Outcome.UNDECIDED:
+            console.print(f"            about {max(needed):,} seeds would decide it", style="dim")

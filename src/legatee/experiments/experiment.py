@@ -1,0 +1,81 @@
+"""What an experiment is: a grid to simulate, and how its results become a figure and verdicts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from legatee.experiments.judge import Claimed
+from legatee.finding import Curves, Heatmap
+from legatee.grid import Grid
+from legatee.setting import Setting, Task
+from legatee.sweep.declare import Sweep
+
+Read = Callable[[Grid, xr.Dataset], tuple[tuple[Curves | Heatmap, ...], tuple[Claimed, ...]]]
+PAPER = Setting(  # of every figure, but for what the figure varies; ours: the paper's is not public
+    d=2000,
+    m=20,
+    u_norm=2.0,
+    upstream=Task(n=200, v_norm=2.0, sigma_p=1.0),
+    downstream=Task(n=40, v_norm=2.0, sigma_p=1.0),
+    alpha=0.5,
+    eta=1.0,
+    sigma_0=1e-4,
+    steps=200,
+)
+DOWNSTREAM = 8.0  # |u + v2|^2 where it is held while |u| changes [signal^2]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A figure as a declaration.
+
+    Attributes:
+        name: On the command line.
+        title: What it is about.
+        caption: What is shown and how to read it, for a reader who is not an expert.
+        quick: What is simulated in less than a minute.
+        full: What is simulated for publication.
+        read: Makes panels and claims of the results.
+    """
+
+    name: str
+    title: str
+    caption: str
+    quick: Sweep
+    full: Sweep
+    read: Read
+
+
+def sweeps(
+    axes: dict[str, Any], quick: int, full: int, *, base: Setting = PAPER, log_steps: int = 2
+) -> dict[str, Sweep]:
+    """Return the quick and the full sweep of a grid that is the same for both.
+
+    Args:
+        axes: The grid's.
+        quick: Seeds of the quick one [count].
+        full: Seeds of the full one [count].
+        base: What the settings have in common.
+        log_steps: Steps to look at [count].
+
+    Returns:
+        ``quick`` and ``full``.
+    """
+    one = Sweep(grid=Grid(base=base, axes=axes), seeds=tuple(range(quick)), log_steps=log_steps)
+    return {"quick": one, "full": replace(one, seeds=tuple(range(full)))}
+
+
+def at_fixed_strength(u_norms: list[float], strength: float = DOWNSTREAM) -> list[tuple]:
+    """Return norms of u and v2 that keep the strength of the downstream signal.
+
+    Args:
+        u_norms: Norms of u [signal].
+        strength: |u + v2|^2 [signal^2].
+
+    Returns:
+        Pairs for the axis ``u_norm,downstream.v_norm``.
+    """
+    return [(u, float(np.sqrt(max(strength - u**2, 0.0)))) for u in u_norms]

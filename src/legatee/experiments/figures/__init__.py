@@ -1,0 +1,1 @@
+"""One file for each figure: a declaration, and how its results are read."""

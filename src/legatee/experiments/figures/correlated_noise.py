@@ -1,0 +1,60 @@
+"""Noise that is not orthogonal to the signals: does the boundary move?"""
+
+import xarray as xr
+
+from legatee.experiments.experiment import Experiment, sweeps
+from legatee.experiments.judge import Claimed, Effect
+from legatee.experiments.panels import ACCURACY, accuracy, gain, gain_panel, measured
+from legatee.finding import Axis, Curves
+from legatee.grid import Grid
+
+SHARES, U_NORMS = [0.0, 0.5, 1.0], [0.0, 0.7, 1.4, 2.1, 2.8]
+X = Axis(label="universal signal |u|")
+REACH = 1.0  # a difference that is as good as none [points]
+
+
+def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracy and gain for orthogonal to isotropic noise, and judge that they agree."""
+    name, final = "noise_signal_correlation", accuracy(data, "inherited")
+    panels = (
+        Curves(
+            title="Accuracy of the inheriting network",
+            x=X,
+            y=ACCURACY,
+            series=tuple(
+                measured(f"noise keeps {share:.0%}", final.sel({name: share}), "u_norm", colour)
+                for colour, share in enumerate(SHARES, 1)
+            ),
+        ),
+        gain_panel(grid, data, X, "u_norm", {f"noise keeps {s:.0%}": {name: s} for s in SHARES}),
+    )
+    effects = [
+        Effect(
+            what=f"{what} with isotropic instead of orthogonal noise, |u| = {u:g}",
+            values=(values.sel({name: 1.0}) - values.sel({name: 0.0})).sel(u_norm=u).values,
+            at_least=-REACH,
+            at_most=REACH,
+        )
+        for what, values in (("inherited accuracy", final), ("gain", gain(data)))
+        for u in U_NORMS
+    ]
+    return panels, (
+        Claimed(
+            text="Nothing changes by a point when the noise is not orthogonal to the signals.",
+            source="open question: correlated noise",
+            effects=effects,
+        ),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="correlated_noise",
+    title="Noise along the signals",
+    caption=(
+        "In the paper noise has no part along the signals. Here it keeps none, half or all of "
+        "its size in their directions (0, 50 and 100 %): the last is plain isotropic noise, as "
+        "real data would have."
+    ),
+    **sweeps({"noise_signal_correlation": SHARES, "u_norm": U_NORMS}, 48, 400),
+    read=read,
+)

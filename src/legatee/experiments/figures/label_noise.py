@@ -1,0 +1,66 @@
+"""Wrong labels in both tasks: does transfer stay above scratch?"""
+
+import xarray as xr
+
+from legatee.experiments.experiment import Experiment, at_fixed_strength, sweeps
+from legatee.experiments.judge import Claimed, Effect
+from legatee.experiments.panels import ACCURACY, accuracy, gain, gain_panel, measured
+from legatee.finding import Axis, Curves
+from legatee.grid import Grid
+
+SHARES, U_NORMS = [0.0, 0.05, 0.1, 0.2, 0.3], [0.0, 2.0]
+X = Axis(label="share of training labels that are wrong")
+
+
+def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracy and gain over label noise, and judge that transfer stays above scratch."""
+    along, strong = "label_noise", data.sel(u_norm=2.0)
+    panels = (
+        Curves(
+            title="Accuracy, |u| = 2",
+            x=X,
+            y=ACCURACY,
+            series=(
+                measured("from scratch", accuracy(strong, "scratch"), along, 0),
+                measured("inherited", accuracy(strong, "inherited"), along, 1),
+            ),
+        ),
+        gain_panel(grid, data, X, along, {f"|u| = {u:g}": {"u_norm": u} for u in U_NORMS}),
+    )
+    gains = gain(data).sel(u_norm=2.0)
+    return panels, (
+        Claimed(
+            text="With a universal signal, transfer stays above scratch at every noise level.",
+            source="paper, section 4, of noise in its real target tasks",
+            effects=[
+                Effect(
+                    what=f"gain at {share:.0%} wrong", values=gains.sel(label_noise=share).values
+                )
+                for share in SHARES
+            ],
+        ),
+        Claimed(
+            text="Wrong labels make inheriting worth less.",
+            source="open question",
+            effects=[
+                Effect(
+                    what=f"gain lost with {SHARES[-1]:.0%} wrong labels",
+                    values=(gains.sel(label_noise=0.0) - gains.sel(label_noise=SHARES[-1])).values,
+                )
+            ],
+        ),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="label_noise",
+    title="Wrong labels",
+    caption=(
+        "A share of the training labels of both tasks is flipped, those that the networks are "
+        "judged on are right."
+    ),
+    **sweeps(
+        {"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), "label_noise": SHARES}, 48, 400
+    ),
+    read=read,
+)

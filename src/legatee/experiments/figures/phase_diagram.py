@@ -1,0 +1,143 @@
+"""The paper's heat map: accuracy and gain over |u| and d, and where theory draws the boundary."""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from legatee.experiments.experiment import PAPER, Experiment
+from legatee.experiments.judge import Claimed, Effect
+from legatee.experiments.panels import accuracy, gain, predictions
+from legatee.finding import Axis, Heatmap, Series
+from legatee.grid import Grid
+from legatee.sweep.declare import Sweep
+
+BASE = replace(PAPER, steps=400, upstream=replace(PAPER.upstream, n=100))
+GOOD = 80.0  # an accuracy where the map is cut [percent]
+LOW, HIGH = 65.0, 90.0  # accuracies between which the transition lies [percent]
+SHARP = 1.5  # factor of |u| within which a transition is sharp
+CLOSE = 5  # how far a boundary may be off [percent of |u|]
+Scale = Literal["sequential", "diverging", "cut"]
+X, Y = Axis(label="universal signal |u|"), Axis(label="dimension d", log=True)
+
+
+def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Heatmap, ...], tuple[Claimed, ...]]:
+    """Draw the maps, and judge how sharp the boundary is and whether theory knows where it lies."""
+    final, gains = accuracy(data, "inherited"), gain(data)
+    predicted, theirs = predictions(grid, "inherited"), predictions(grid, "gain")
+    line = _line(f"predicted: {GOOD:g} percent", predicted, GOOD)
+    none = _line("predicted: no gain", theirs, 0.0)
+    mean, percent = final.mean("seed"), "test accuracy (percent)"
+    panels = (
+        _map("Accuracy of the inheriting network", mean, percent, "sequential", line),
+        _map("Gain over scratch", gains.mean("seed"), "gain (points)", "diverging", none),
+        _map(f"Above {GOOD:g} percent, or not", mean > GOOD, "1 if above", "cut", line),
+    )
+    return panels, _claims(final, predicted)
+
+
+def _claims(final: xr.DataArray, predicted: xr.DataArray) -> tuple[Claimed, ...]:
+    """Judge the boundary of accuracy: a number for each seed, over all dimensions."""
+    # A single seed's map is noisy: leave one seed out instead, and scale (the jackknife).
+    seeds = final.sizes["seed"]
+    whole = _boundary(final.mean("seed"), predicted)
+    left_out = [final.drop_isel(seed=i).mean("seed") for i in range(seeds)]
+    others = np.array([_boundary(one, predicted) for one in left_out])
+    width, off, slope = (seeds * whole - (seeds - 1) * others).T
+    return (
+        Claimed(
+            text=f"The boundary is sharp: accuracy rises from {LOW:g} to {HIGH:g} percent within a "
+            f"factor {SHARP:g} of |u|.",
+            source="paper, section 4 (d)",
+            effects=[Effect(what="factor", values=width, at_least=None, at_most=SHARP, unit="")],
+        ),
+        Claimed(
+            text=f"The predicted boundary lies within {CLOSE} percent of the simulated one.",
+            source="ours",
+            effects=[
+                Effect(
+                    what="distance in |u|, in percent",
+                    values=100 * off,
+                    at_least=-CLOSE,
+                    at_most=CLOSE,
+                    unit="",
+                )
+            ],
+        ),
+        Claimed(
+            text="Along the boundary |u| grows as the fourth root of d: Gamma stays the same.",
+            source="paper, Theorem 4.2",
+            effects=[
+                Effect(what="exponent of d", values=slope, at_least=0.2, at_most=0.3, unit="")
+            ],
+        ),
+    )
+
+
+def _boundary(final: xr.DataArray, predicted: xr.DataArray) -> np.ndarray:
+    """Return width, distance from the predicted one, and exponent of the boundary of a map."""
+    low, there, high = (_crossings(final, level) for level in (LOW, GOOD, HIGH))
+    theory = _crossings(predicted, GOOD)
+    known = np.isfinite(there)
+    slope = np.polyfit(np.log(final["d"].values[known]), np.log(there[known]), 1)[0]
+    return np.array([np.nanmean(high / low), np.nanmean(there / theory - 1), slope])
+
+
+def _crossings(values: xr.DataArray, level: float) -> np.ndarray:
+    """Return for each d the |u| at which a map crosses a level upwards; NaN where it does not."""
+    u, found = values["u_norm"].values, []
+    for row in values.transpose("d", "u_norm").values:
+        above = row > level
+        first = int(np.argmax(above))
+        if not above.any() or first == 0:
+            found.append(np.nan)
+            continue
+        share = (level - row[first - 1]) / (row[first] - row[first - 1])
+        found.append(u[first - 1] + share * (u[first] - u[first - 1]))
+    return np.array(found)
+
+
+def _line(name: str, values: xr.DataArray, level: float) -> Series:
+    """Return the line along which a map crosses a level."""
+    x = _crossings(values, level)
+    known = np.isfinite(x)
+    return Series(name=name, x=tuple(x[known]), y=tuple(values["d"].values[known]), kind="theory")
+
+
+def _map(title: str, values: xr.DataArray, label: str, scale: Scale, line: Series) -> Heatmap:
+    """Return a map over |u| and d."""
+    rows = values.transpose("d", "u_norm")
+    return Heatmap(
+        title=title,
+        x=X,
+        y=Y,
+        columns=tuple(rows["u_norm"].values),
+        rows=tuple(rows["d"].values),
+        values=tuple(map(tuple, rows.values.astype(float))),
+        label=label,
+        scale=scale,
+        lines=(line,),
+    )
+
+
+def _grid(cells: int) -> Grid:
+    """Return a square map of so many cells a side."""
+    d = np.geomspace(300, 30_000, cells).round().astype(int)
+    u = np.linspace(0, 5, cells).tolist()
+    return Grid(base=BASE, axes={"u_norm": tuple(u), "d": tuple(d.tolist())})
+
+
+EXPERIMENT = Experiment(
+    name="phase_diagram",
+    title="The map of when transfer works",
+    caption=(
+        "Every cell is a world: the universal signal grows to the right, the dimension (and "
+        "with it the noise in a sample) upwards. Left: how well the inheriting network does. "
+        "Middle: how much better or worse than training from scratch. Right: the first map cut "
+        "at a threshold. The lines are predicted without simulating."
+    ),
+    quick=Sweep(grid=_grid(14), seeds=tuple(range(6))),
+    full=Sweep(grid=_grid(40), seeds=tuple(range(10))),
+    read=read,
+)

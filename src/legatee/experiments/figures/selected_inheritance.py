@@ -1,0 +1,77 @@
+"""Selected instead of random filters: does selection remove negative transfer?"""
+
+import xarray as xr
+
+from legatee.experiments.experiment import Experiment, at_fixed_strength, sweeps
+from legatee.experiments.judge import Claimed, Effect
+from legatee.experiments.panels import gain, gain_panel
+from legatee.finding import Axis, Curves
+from legatee.grid import Grid
+
+U_NORMS, ALPHAS = [0.0, 0.7, 1.4, 2.1], [0.25, 0.5, 0.75]
+RULES = ["random", "selected"]
+LOST = 0.5  # a loss that is none [points]
+X = Axis(label="universal signal |u|, at fixed |u + v2|")
+
+
+def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw the gains of both rules, and judge which is better and whether losses remain."""
+    panels = tuple(
+        gain_panel(
+            grid,
+            data,
+            X,
+            "u_norm",
+            {f"{rule} filters": {"inherit": rule, "alpha": alpha} for rule in RULES},
+        ).model_copy(update={"title": f"{alpha:.0%} inherited"})
+        for alpha in ALPHAS
+    )
+    gains = gain(data)
+    better = gains.sel(inherit="selected") - gains.sel(inherit="random")
+    return panels, (
+        Claimed(
+            text="Selected filters are better than random ones.",
+            source="open question: selective inheritance",
+            effects=[
+                Effect(
+                    what=f"selected over random at |u| = {u:g}, alpha = {alpha:g}",
+                    values=better.sel(u_norm=u, alpha=alpha).values,
+                )
+                for u in U_NORMS[1:]
+                for alpha in ALPHAS
+            ],
+        ),
+        Claimed(
+            text="Selecting filters removes negative transfer.",
+            source="open question: selective inheritance",
+            effects=[
+                Effect(
+                    what=f"gain of selected filters at |u| = 0, alpha = {alpha:g}",
+                    values=gains.sel(inherit="selected", u_norm=0.0, alpha=alpha).values,
+                    at_least=-LOST,
+                )
+                for alpha in ALPHAS
+            ],
+        ),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="selected_inheritance",
+    title="Selected filters",
+    caption=(
+        "The paper inherits filters at random. Here those are taken that hold most of the "
+        "downstream signal for the noise they would add, which nobody knows in practice: it is "
+        "the best that any selection rule could do with single filters."
+    ),
+    **sweeps(
+        {
+            "u_norm,downstream.v_norm": at_fixed_strength(U_NORMS),
+            "alpha": ALPHAS,
+            "inherit": RULES,
+        },
+        24,
+        300,
+    ),
+    read=read,
+)

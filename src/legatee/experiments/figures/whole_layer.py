@@ -1,0 +1,55 @@
+"""Whole layers: everything is inherited, as the authors' layer transfer does."""
+
+import xarray as xr
+
+from legatee.experiments.experiment import Experiment, at_fixed_strength, sweeps
+from legatee.experiments.judge import Claimed, Effect
+from legatee.experiments.panels import gain, gain_panel
+from legatee.finding import Axis, Curves
+from legatee.grid import Grid
+
+U_NORMS = [0.0, 0.7, 1.4, 2.1, 2.8]
+ALPHAS = {0.5: "half of the layer", 1.0: "the whole layer"}
+
+
+def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw the gain of a half and of the whole, and judge which is better."""
+    gains, by = gain(data), {name: {"alpha": alpha} for alpha, name in ALPHAS.items()}
+    x = Axis(label="universal signal |u|, at fixed |u + v2|")
+    panel = gain_panel(grid, data, x, "u_norm", by)
+    whole, half = gains.sel(alpha=1.0), gains.sel(alpha=0.5)
+    return (panel,), (
+        Claimed(
+            text="Inheriting the whole layer helps wherever there is a universal signal.",
+            source="paper, section 4: layer transfer is alpha = 1",
+            effects=[
+                Effect(what=f"gain of the whole at |u| = {u:g}", values=whole.sel(u_norm=u).values)
+                for u in U_NORMS[1:]
+            ],
+        ),
+        Claimed(
+            text="The whole layer is never worse than half of it.",
+            source="open question",
+            effects=[
+                Effect(
+                    what=f"whole over half at |u| = {u:g}",
+                    values=(whole.sel(u_norm=u) - half.sel(u_norm=u)).values,
+                )
+                for u in U_NORMS
+            ],
+        ),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="whole_layer",
+    title="Whole layers",
+    caption=(
+        "Practice transfers whole layers, theory a random share of the filters of one. Here "
+        "both are compared over the strength of what the tasks share."
+    ),
+    **sweeps(
+        {"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), "alpha": list(ALPHAS)}, 32, 300
+    ),
+    read=read,
+)

@@ -1,0 +1,46 @@
+"""How wide the networks are: does the number of filters matter?"""
+
+import xarray as xr
+
+from legatee.experiments.experiment import Experiment, sweeps
+from legatee.experiments.judge import Claimed, Effect
+from legatee.experiments.panels import accuracy, accuracy_panel
+from legatee.finding import Axis, Curves
+from legatee.grid import Grid
+
+FILTERS = [2, 4, 10, 20, 40, 100]
+REACH = 1.0  # a difference that is as good as none [points]
+
+
+def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracies over m, and judge that wide networks are all alike."""
+    panel = accuracy_panel(grid, data, Axis(label="filters per sign m", log=True), "m")
+    final = accuracy(data, "inherited")
+    effects = [
+        Effect(
+            what=f"inherited accuracy with m = {FILTERS[-1]} instead of {m}",
+            values=(final.sel(m=FILTERS[-1]) - final.sel(m=m)).values,
+            at_least=-REACH,
+            at_most=REACH,
+        )
+        for m in FILTERS[2:-1]
+    ]
+    return (panel,), (
+        Claimed(
+            text="From ten filters on, the width changes inherited accuracy by less than a point.",
+            source="open question",
+            effects=effects,
+        ),
+    )
+
+
+EXPERIMENT = Experiment(
+    name="width",
+    title="The width of the networks",
+    caption=(
+        "Networks with few filters on the left, with many on the right; half are inherited. The"
+        " learning rate grows with the width, so that all learn equally fast."
+    ),
+    **sweeps({"m,eta": [(m, m / 20) for m in FILTERS]}, 48, 400),
+    read=read,
+)

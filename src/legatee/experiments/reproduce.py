@@ -1,0 +1,134 @@
+"""Every figure from one command: simulate, read, judge, and keep what was found."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+
+from legatee.disk import writable_folder, write_text
+from legatee.errors import UnknownName
+from legatee.experiments.experiment import Experiment
+from legatee.experiments.judge import LEVEL, judged
+from legatee.finding import Finding
+from legatee.quantity import QUANTITIES
+from legatee.setting import fields
+from legatee.sweep.declare import Sweep
+from legatee.sweep.provenance import provenance
+from legatee.sweep.run import run as run_sweep
+from legatee.sweep.work import Workers
+
+FIGURES = (
+    "upstream_samples",
+    "universal_signal",
+    "upstream_noise",
+    "inheritance_ratio",
+    "phase_diagram",
+    "gamma_collapse",
+    "growth",
+    "dimension",
+    "width",
+    "whole_layer",
+    "correlated_noise",
+    "label_noise",
+    "regularisation",
+    "selected_inheritance",
+    "activation_rule",
+)
+
+
+def experiment(name: str) -> Experiment:
+    """Return an experiment.
+
+    Args:
+        name: One of :data:`FIGURES`.
+
+    Returns:
+        Its declaration.
+
+    Raises:
+        UnknownName: If there is none of that name; the nearest is suggested.
+    """
+    if name not in FIGURES:
+        raise UnknownName("figure", name, FIGURES)
+    found: Experiment = import_module(f"legatee.experiments.figures.{name}").EXPERIMENT
+    return found
+
+
+def reproduce(
+    names: Sequence[str],
+    out: Path,
+    *,
+    full: bool = False,
+    workers: Workers | None = None,
+    device: str | None = None,
+    done: Callable[[Finding], None] = lambda finding: None,
+) -> list[Finding]:
+    """Run experiments, or go on with those that were interrupted.
+
+    Args:
+        names: Which; all of them if empty.
+        out: Folder to fill: a finding ``NAME.json`` for each, and the simulations in ``data``.
+        full: Whether to simulate for publication rather than for a first look.
+        workers: Who simulates; two processes of this machine if ``None``.
+        device: Where they do.
+        done: Called after each experiment.
+
+    Returns:
+        What was found, in the order of the names.
+
+    Raises:
+        UnknownName: If there is no such figure.
+        UnusableOutput: If the folder holds something else, or cannot be written.
+    """
+    chosen = [experiment(name) for name in names or FIGURES]
+    folder, findings = writable_folder(out), []
+    for one in chosen:
+        finding = _run(one, folder, full, workers, device)
+        write_text(folder / f"{one.name}.json", finding.to_json())
+        findings.append(finding)
+        done(finding)
+    return findings
+
+
+def _run(
+    one: Experiment, folder: Path, full: bool, workers: Workers | None, device: str | None
+) -> Finding:
+    """Run one experiment."""
+    began, size = perf_counter(), "full" if full else "quick"
+    sweep, data = one.full if full else one.quick, f"data/{one.name}-{size}"
+    command = f"legatee reproduce {one.name} --{size}"
+    about = provenance(command)
+    found = run_sweep(sweep, folder / data, workers=workers, device=device, provenance=about)
+    panels, claims = one.read(sweep.grid, found)
+    return Finding(
+        name=one.name,
+        title=one.title,
+        caption=one.caption,
+        panels=panels,
+        claims=judged(claims),
+        setting=_in_words(sweep),
+        level=LEVEL,
+        command=command,
+        version=about["version"],
+        date=about["date"],
+        device=device or "cpu",
+        seconds=perf_counter() - began,
+        data=data,
+    )
+
+
+def _in_words(sweep: Sweep) -> dict[str, str]:
+    """Say what all runs have in common, and what is varied."""
+    common, varied = {}, sweep.grid.coords
+    for name, value in fields(sweep.grid.base).items():
+        if value is None or name in varied:
+            continue
+        about = QUANTITIES[name].about if name in QUANTITIES else "which upstream filters"
+        common[name] = (
+            f"{value:,} ({about})" if not isinstance(value, str) else f"{value} ({about})"
+        )
+    over = {
+        name: f"varied, {len(values)} values from {values[0]} to {values[-1]}"
+        for name, (_, values) in varied.items()
+    }
+    return {**over, **common, "seeds": f"{len(sweep.seeds)}, paired"}
