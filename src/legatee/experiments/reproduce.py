@@ -8,7 +8,7 @@ from time import perf_counter
 
 from legatee.disk import writable_folder, write_text
 from legatee.errors import UnknownName
-from legatee.experiments.experiment import Experiment
+from legatee.experiments.experiment import Experiment, Found
 from legatee.experiments.judge import LEVEL, judged
 from legatee.finding import Finding
 from legatee.quantity import QUANTITIES
@@ -97,25 +97,38 @@ def _run(
 ) -> Finding:
     """Run one experiment."""
     began, size = perf_counter(), "full" if full else "quick"
-    sweep, data = one.full if full else one.quick, f"data/{one.name}-{size}"
+    sweeps = one.full if full else one.quick
     command = f"legatee reproduce {one.name} --{size}"
     about = provenance(command)
-    found = run_sweep(sweep, folder / data, workers=workers, device=device, provenance=about)
-    panels, claims = one.read(sweep.grid, found)
+    data = Path("data", f"{one.name}-{size}")
+    found = [
+        Found(
+            sweep.grid,
+            run_sweep(
+                sweep,
+                folder / data / str(number),
+                workers=workers,
+                device=device,
+                provenance=about,
+            ),
+        )
+        for number, sweep in enumerate(sweeps, 1)
+    ]
+    panels, claims = one.read(*found)
     return Finding(
         name=one.name,
         title=one.title,
         caption=one.caption,
         panels=panels,
         claims=judged(claims),
-        setting=_in_words(sweep),
+        setting=_in_words(sweeps[0]),
         level=LEVEL,
         command=command,
         version=about["version"],
         date=about["date"],
         device=device or "cpu",
         seconds=perf_counter() - began,
-        data=data,
+        data=data.as_posix(),
     )
 
 
