@@ -40,7 +40,7 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "sweep": GROUND | {"simulator"},
     "report": {"errors", "disk", "results", "transfer", "advice", "finding"},
     "advisor": GROUND | {"theory", "surgery", "training"},
-    "experiments": GROUND | MIDDLE | {"advisor", "sweep"},
+    "experiments": GROUND | MIDDLE | {"advisor", "report", "sweep"},
     "cli": GROUND | MIDDLE | {"advisor", "experiments", "report", "sweep"},
     "__main__": {"cli"},
 }
@@ -51,11 +51,14 @@ MAY_TOUCH_DISK = {
     "training/data",
     "results",
     "report/page",
+    "report/findings",
     "advisor/decide",  # the folder that advise(out=...) is asked to keep
     "cli/ask",
     "cli/surgery",
     "cli/world",
     "cli/sweep",
+    "cli/reproduce",
+    "experiments/reproduce",
 }
 DISK_CALLS = {
     "open",

@@ -1,0 +1,40 @@
+"""The explorer's parts, gathered: the theory's table and constants, and a setting to start from."""
+
+from markupsafe import Markup
+
+from legatee.report import explorer as report
+from legatee.setting import EXAMPLE, fields
+from legatee.theory import growth, predict
+from legatee.theory.reduced import judge, reduce, table
+
+TITLE = "Should this network inherit?"
+CONSTANTS = {  # names that the JavaScript shares with Python, by the room that they are from
+    table: (
+        *("FILTERS", "SAMPLES", "SAMPLES_COUNTED", "FEW", "UPSTREAM", "FEWEST", "MOST"),
+        *("EXACT_STEPS", "GROWTH"),
+    ),
+    judge: ("JITTER", "TINY"),
+    reduce: ("FEWEST_SAMPLES", "SLOWEST", "FASTEST", "SMALL", "LARGE", "BY_CHANCE", "FARTHEST"),
+    growth: ("NEWTON_STEPS",),
+    predict: ("TOLERANCE", "NEGLIGIBLE", "ENOUGH", "MOST_SAMPLES", "ALPHAS"),
+}
+
+
+def part() -> Markup:
+    """Return the explorer of ``legatee predict``, for a page to hold once.
+
+    Returns:
+        What :func:`legatee.report.explorer.explorer` makes of the theory's own numbers.
+    """
+    constants = {name: getattr(room, name) for room, names in CONSTANTS.items() for name in names}
+    constants["TINY_ROOM"] = reduce.TINY  # judge has a TINY, too
+    return report.explorer(table.fixed_normals()._asdict(), constants, fields(EXAMPLE))
+
+
+def page() -> str:
+    """Return the explorer as a page of its own.
+
+    Returns:
+        A whole HTML document that asks for no other file.
+    """
+    return report.alone(part(), title=TITLE)
