@@ -62,10 +62,9 @@ class Sweep:
     def __post_init__(self) -> None:
         if not isinstance(self.log_steps, int):
             raise InvalidSetting(f"log_steps is {self.log_steps!r}; expected a whole number >= 2")
-        seeds = seeds_of(self.seeds)
-        if len(seeds) > MOST:
-            raise InvalidSetting(f"there are {len(seeds)} seeds; expected {MOST} at most")
-        object.__setattr__(self, "seeds", tuple(seeds))
+        if len(self.seeds) > MOST:
+            raise InvalidSetting(f"there are {len(self.seeds)} seeds; expected {MOST} at most")
+        object.__setattr__(self, "seeds", tuple(seeds_of(self.seeds)))
         how_of(
             [self.grid[0]],
             device=None,
