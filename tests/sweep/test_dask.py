@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -9,8 +11,9 @@ import pytest
 from distributed import LocalCluster
 from sweep_cases import SECONDS, chunks, marks, sweep_of, undisturbed
 
+from legatee.cli.sweep import workers_of
 from legatee.errors import LegateeError
-from legatee.sweep import declare
+from legatee.sweep import declare, work
 from legatee.sweep.run import fill
 from legatee.sweep.work import dask
 
@@ -44,3 +47,19 @@ def test_lost_workers_change_no_bit(cluster, tmp_path, monkeypatch):
     killer.join()
     assert len(set(killed)) == 2
     assert chunks(folder) == expected
+
+
+def test_a_lost_scheduler_is_one_sentence(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(work, "TIMEOUT", 2)
+    file = tmp_path / "scheduler.json"
+    words = ("--port", "0", "--scheduler-file", str(file), "--no-dashboard")
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", *words]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as scheduler:
+        while not (file.exists() and file.read_text().strip()):
+            time.sleep(0.05)
+        workers = workers_of(2, str(file))
+        threading.Timer(1, scheduler.kill).start()
+        with pytest.raises(LegateeError, match="the workers are gone") as caught:
+            fill(sweep_of(2), tmp_path / "sweep", workers=workers)
+    assert "\n" not in str(caught.value)
+    assert not caplog.records

@@ -4,6 +4,7 @@ Workers write what they compute themselves, and all of them may be killed at any
 was not finished when its worker was lost is given to another one.
 """
 
+import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
@@ -90,7 +91,7 @@ def dask(address: str) -> Workers:
             raise LegateeError(
                 f"the Dask scheduler at {address!r} does not answer within {TIMEOUT} s: {error}"
             ) from error
-        with client:
+        with _quiet("distributed.client"), client:  # when its scheduler is lost we say so
             yield Crew(
                 executor=client.get_executor(pure=False),
                 room=lambda: 2 * max(sum(client.nthreads().values()), 1),
@@ -98,6 +99,18 @@ def dask(address: str) -> Workers:
             )
 
     return opened
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Keep a logger from talking."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def executor(given: Executor, room: int = 16) -> Workers:
@@ -144,10 +157,11 @@ def each(
     waiting: dict[Future, tuple[int, Item]] = {}
     with workers() as crew:
         while True:
-            while len(waiting) < crew.room():
-                if (given := again.popleft() if again else next(coming, None)) is None:
-                    break
-                waiting[_submit(crew.executor, do, given[1])] = given
+            with _still_there():
+                while len(waiting) < crew.room():
+                    if (given := again.popleft() if again else next(coming, None)) is None:
+                        break
+                    waiting[crew.executor.submit(do, given[1])] = given
             if not waiting:
                 return failed
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -177,10 +191,11 @@ def _outcome(future: Future, lost: tuple[type[BaseException], ...]) -> tuple[str
         return "failed", str(error) or type(error).__name__
 
 
-def _submit(executor: Executor, do: Callable[[Item], Any], item: Item) -> Future:
-    """Give work to an executor, unless it is broken or closed."""
+@contextmanager
+def _still_there() -> Iterator[None]:
+    """Say that an executor is broken or closed."""
     try:
-        return executor.submit(do, item)
+        yield
     except (BrokenExecutor, CancelledError, RuntimeError, OSError) as error:
         raise LegateeError(
             f"the workers are gone: {error}; what was finished is kept, and the same command "
