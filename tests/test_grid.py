@@ -85,10 +85,40 @@ def test_a_huge_grid_costs_nothing_until_it_is_walked():
     assert len(grid) == 2000 * 2000 * 2
 
 
+def test_fields_that_change_together_are_one_axis():
+    pairs = [(0, 2), (1.5, 1.25), (2, 0)]
+    grid = Grid(base=BASE, axes={"d": [10, 20], " u_norm , downstream.v_norm": pairs})
+    assert (grid.shape, grid.dims) == ((2, 3), ("d", "u_norm"))
+    assert list(grid.axes) == ["d", "u_norm,downstream.v_norm"]
+    found = [(s.d, s.u_norm, s.downstream.v_norm) for s in grid]
+    assert found == [(d, *pair) for d in (10, 20) for pair in pairs]
+    assert grid.coords == {
+        "d": ("d", (10, 20)),
+        "u_norm": ("u_norm", (0, 1.5, 2)),
+        "downstream.v_norm": ("u_norm", (2, 1.25, 0)),
+    }
+    rules = Grid(base=BASE, axes={"inherit,alpha": [["random", 0.5], ["active", 1]]})
+    assert [(s.inherit, s.alpha) for s in rules] == [("random", 0.5), ("active", 1)]
+
+
+def test_equal_grids_are_equal_and_hash_alike():
+    one, two = (Grid(base=BASE, axes={"alpha": values}) for values in ([0, 1], (0.0, 1.0)))
+    assert (one, hash(one)) == (two, hash(two))
+    assert one != Grid(base=BASE, axes={"alpha": [0, 0.5]})
+
+
 @pytest.mark.parametrize(
     ("axes", "words"),
     [
         ({}, ["axes"]),
+        ({"u_norm,alpha": [(1, 0), (1, 1)]}, ["u_norm,alpha", "twice"]),
+        ({"u_norm,alpha": [1, 2]}, ["u_norm,alpha", "2 fields"]),
+        ({"u_norm,alpha": [(1, 0, 0)]}, ["u_norm,alpha", "(1, 0, 0)"]),
+        ({"u_norm,alpha": [(1, 7)]}, ["alpha is 7"]),
+        ({"u_norm,alpha": [(1, 0)], "alpha": [0]}, ["alpha on two axes"]),
+        ({"u_norm,alpah": [(1, 0)]}, ["alpah", "alpha"]),
+        # alone either pair is fine; together four filters would be taken of two
+        ({"d,alpha": [(9, 1)], "u_norm,upstream.m": [(1, 2)]}, ["alpha", "upstream.m"]),
         ({"alpha": []}, ["alpha"]),
         ({"d": [10], "alpha": []}, ["alpha"]),
         ({"alpha": [0.5, 0.25, 0.5]}, ["alpha", "0.5"]),

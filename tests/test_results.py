@@ -1,9 +1,12 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -87,8 +90,80 @@ def test_a_flipped_bit_is_an_error_not_a_result(tmp_path):
     damaged = bytearray(chunk.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     chunk.write_bytes(damaged)
-    with pytest.raises(UnusableOutput, match=r"cannot read the results at .*runs\.zarr"):
+    with pytest.raises(UnusableOutput, match=r"cannot read the results at .*runs\.zarr") as caught:
         load(tmp_path / "runs.zarr")
+    assert "'score' is damaged at arm = scratch, seed = 4 to 9" in str(caught.value)
+    assert list(store.damaged()) == [{"arm": 0, "seed": 0}]
+    store.forget({"arm": 0, "seed": 0})
+    assert store.pending()[0] == {"arm": 0, "seed": 0}
+    assert list(store.damaged()) == []
+
+
+@pytest.mark.parametrize("unit", [{"arm": 0, "seed": 0}, {"arm": 1, "seed": 1}])
+def test_a_chunk_that_is_gone_is_an_error_even_where_nothing_was_measured(tmp_path, unit):
+    store = Store(tmp_path / "runs.zarr", LAYOUT)
+    seeds = 2 - unit["seed"]
+    nothing = {"score": np.full((1, seeds, 7), np.nan), "loss": np.zeros((1, seeds, 0))}
+    store.write(unit, nothing | {"seconds": np.zeros((1, seeds))})
+    assert load(tmp_path / "runs.zarr")["score"].isnull().all()
+    place = tmp_path / "runs.zarr" / "score" / "c" / str(unit["arm"]) / str(unit["seed"]) / "0"
+    place.unlink()
+    with pytest.raises(UnusableOutput, match=r"'score' is damaged at .*: its file is missing"):
+        load(tmp_path / "runs.zarr")
+    store.write(unit, nothing | {"seconds": np.zeros((1, seeds))})
+    assert place.exists()
+
+
+def test_some_variables_are_read_alone(tmp_path):
+    Store(tmp_path / "runs.zarr", LAYOUT)
+    assert list(load(tmp_path / "runs.zarr", ["seconds"])) == ["seconds"]
+
+
+def test_a_variable_that_several_units_would_write_to_is_our_mistake():
+    shared = Variable(dims=("arm", "item"), dtype="float32", units="1", about="")
+    with pytest.raises(AssertionError, match="shared must vary along"):
+        replace(LAYOUT, variables={"shared": shared})
+
+
+def test_of_two_that_lay_a_store_out_at_once_one_wins_and_both_go_on(tmp_path):
+    layouts = [LAYOUT] * 4
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(partial(Store, tmp_path / "runs.zarr"), layouts))
+    assert [path.name for path in tmp_path.iterdir()] == ["runs.zarr"]
+    rng = np.random.default_rng(0)
+    for store, unit in zip(stores, stores[0].pending(), strict=True):
+        store.write(unit, values(rng, 2 - unit["seed"]))
+    assert not any(store.pending() for store in stores)
+
+
+def test_killed_while_it_is_laid_out_there_is_no_store_or_a_whole_one(tmp_path):
+    script = textwrap.dedent(
+        """
+        import itertools, sys
+        from legatee.results import Layout, Store, Variable
+        variables = {f"x{n}": Variable(dims=("unit",), dtype="float64", units="1", about="")
+                     for n in range(10)}
+        layout = Layout(coords={"unit": [0, 1]}, block={"unit": 1}, identity={"a": 1},
+                        variables=variables)
+        for n in itertools.count():
+            Store(f"{sys.argv[1]}/{n}.zarr", layout)
+            print("laid out", flush=True)
+        """
+    )
+    for delay in np.random.default_rng(0).uniform(0.05, 0.3, 3):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        )
+        writer.stdout.readline()
+        with pytest.raises(subprocess.TimeoutExpired):
+            writer.wait(delay)
+        writer.kill()
+        writer.communicate()
+        made = list(tmp_path.glob("[0-9]*.zarr"))
+        assert made
+        for path in made:
+            assert len(load(path)) == 11
+            shutil.rmtree(path)
 
 
 def test_a_missing_store_is_named(tmp_path):
