@@ -9,7 +9,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test setup bench bench-demo bench-exactness bench-speed bench-prediction constraints
+.PHONY: demo test setup bench bench-sweep bench-demo bench-exactness bench-speed bench-prediction constraints
 
 demo: .venv/ready
 	$(BIN)/legatee demo
@@ -31,6 +31,9 @@ bench-speed: .venv/ready
 
 bench-prediction: .venv/ready
 	$(BIN)/python benchmarks/world_prediction.py
+
+bench-sweep: .venv/ready
+	$(BIN)/python benchmarks/sweep_speed.py
 
 bench-demo: .venv/ready
 	$(BIN)/python benchmarks/demo_verdicts.py
