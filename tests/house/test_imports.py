@@ -34,7 +34,7 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "advice": {"errors", "transfer"},
     "finding": {"errors"},
     "surgery": {"errors", "disk", "positions", "transfer"},
-    "theory": {"errors", "setting"},
+    "theory": {"errors", "quantity", "setting"},
     "simulator": {"errors", "progress", "quantity", "setting"},
     "training": {"errors"},
     "sweep": GROUND | {"simulator"},
