@@ -29,8 +29,8 @@ from torch.nn.functional import softplus
 from legatee.errors import InvalidSetting
 from legatee.quantity import Quantity
 from legatee.setting import Setting
+from legatee.simulator import evaluate
 from legatee.simulator.batch import Cell, How, Measured, World
-from legatee.simulator.evaluate import response, test_accuracy
 from legatee.simulator.inherit import Heirs
 from legatee.simulator.label import label
 from legatee.simulator.request import how_of, memory_of, seeds_of, settings_of
@@ -168,19 +168,24 @@ def _train(network: Network, lesson: Lesson, steps: int) -> Network:
     return weights
 
 
-def _respond(heard: Tensor, upper: Network) -> Tensor:
-    """Return what networks say of patches ``[S, P]`` whose filters say ``heard [S, P, R]``."""
+def _response(heard: Tensor, upper: Network) -> Tensor:
+    """Return what networks say of patches ``[S, P]`` of which filters hear ``[S, P, R]``."""
     for weights in upper:
         heard = heard.relu() @ weights.mT
-    return response(heard)
+    positive, negative = heard.relu().chunk(2, dim=-1)
+    return positive.mean(-1) - negative.mean(-1)
+
+
+def _responses(heard: Tensor, upper: Network) -> Tensor:
+    """Return the same, and what they say of the patches' negatives ``[2, S, P]``."""
+    return torch.stack([_response(heard, upper), _response(-heard, upper)])
 
 
 def _losses(network: Network, lesson: Lesson) -> Tensor:
     """Return the mean logistic loss of the training samples ``[S]``."""
     first, *upper = network
-    says = (first @ lesson.signal[..., None])[..., 0]
-    shown, hidden = _respond(torch.stack([says, -says], 1), upper).split(1, dim=1)
-    noise = _respond(lesson.patches @ first.mT, upper)
+    shown, hidden = _responses(lesson.signal[:, None] @ first.mT, upper)
+    noise = _response(lesson.patches @ first.mT, upper)
     outputs = noise + torch.where(lesson.signs > 0, shown, hidden)
     return softplus(-lesson.labels * outputs).mean(1)
 
@@ -188,12 +193,12 @@ def _losses(network: Network, lesson: Lesson) -> Tensor:
 @torch.no_grad()
 def _measure(network: Network, lesson: Lesson, world: World, task: int) -> dict[str, Tensor]:
     """Measure how well networks do ``[S]``."""
-    accuracy, error = test_accuracy(
+    accuracy, error = evaluate.test_accuracy(
         network[0].double(),
         world.lessons[task].signal,
         world.scales[task],
         world.tests,
-        partial(_respond, upper=network[1:]),
+        partial(_responses, upper=network[1:]),
     )
     loss = _losses(network, lesson).double()
     return {"train_loss": loss, "test_accuracy": accuracy, "test_accuracy_error": error}
