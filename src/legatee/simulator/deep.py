@@ -1,4 +1,4 @@
-"""Deeper networks in the model world: does inheriting change its sign where two layers do?
+"""Networks of more layers than the paper's two, in the same world.
 
 The network of :func:`simulate_deep` is the paper's with ReLU layers between its filters and its
 fixed outputs. A patch goes through the first layer, 2 m filters, and then through layers of 2 m
@@ -40,7 +40,8 @@ from legatee.simulator.train import Lesson
 Network = list[Tensor]  # of each layer the weights [S, features, inputs], in one floating type
 UPPER = 7  # the first stream of random numbers that the two-layer simulator leaves free
 MEMORY = 0.5  # of a batch [GiB]
-_LAYERS = Quantity(about="layers, the fixed outputs among them", units="count", low=2, whole=True)
+MEASURED_DEEP = ("train_loss", "test_accuracy", "test_accuracy_error")
+LAYERS = Quantity(about="layers, the fixed outputs among them", units="count", low=2, whole=True)
 
 
 def simulate_deep(
@@ -89,7 +90,7 @@ def simulate_deep(
         True
     """
     chosen, numbers = settings_of(settings), seeds_of(seeds)
-    depth = _LAYERS.check("layers", layers)
+    depth = LAYERS.check("layers", layers)
     for setting in chosen:
         if setting.inherit != "random":
             raise InvalidSetting(f"inherit is {setting.inherit}; deeper networks know only random")
