@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from legatee.cli.options import AsJson, typed_command
-from legatee.errors import InvalidSetting, UnknownName
+from legatee.errors import InvalidSetting, LegateeError, UnknownName
 from legatee.grid import Grid
+from legatee.quantity import QUANTITIES, Quantity
 from legatee.setting import EXAMPLE, FIELDS, Setting, fields
 
 if TYPE_CHECKING:
     from legatee.sweep.declare import Sweep
     from legatee.sweep.work import Workers
 
-OPTIONS = ("seeds", "log_steps", "test_draws", "dtype")
+OPTIONS = ("seeds", "log_steps", "test_draws", "dtype", "layers")
 TABLES = ("setting", "axes")
 SPAN = ("from", "to", "count", "log")
+SEEDS = Quantity(about="seeds, or values of an axis", units="count", low=1, high=10**6, whole=True)
 Processes = Annotated[int, typer.Option(min=1, help="Processes of this machine, a thread each.")]
 Dask = Annotated[
     str | None,
@@ -63,11 +65,30 @@ def sweep(  # noqa: PLR0913 - one parameter for each option
     typer.echo(f"In Python: legatee.sweep.read.load({str(folder)!r})")
 
 
-def workers_of(count: int, address: str | None) -> "Workers":
-    """Return the workers that were asked for."""
+def workers_of(count: int, scheduler: str | None) -> "Workers":
+    """Return the workers that were asked for.
+
+    Args:
+        count: Processes of this machine [count].
+        scheduler: Address of a Dask scheduler, or its scheduler file, instead of them.
+
+    Returns:
+        The workers.
+
+    Raises:
+        LegateeError: If the scheduler file cannot be read, or there is no Dask.
+    """
     from legatee.sweep.work import dask, processes
 
-    return dask(address) if address else processes(count)
+    if scheduler is None:
+        return processes(count)
+    if not scheduler.endswith(".json"):
+        return dask(scheduler)
+    try:
+        address = json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise LegateeError(f"cannot read the Dask scheduler file {scheduler!r}: {error}") from error
+    return dask(address)
 
 
 def read_sweep(path: Path) -> "Sweep":
@@ -87,24 +108,24 @@ def read_sweep(path: Path) -> "Sweep":
     """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        for name in TABLES:
+            if not isinstance(given.setdefault(name, {}), dict):
+                raise InvalidSetting(f"{name} is {given[name]!r}; expected a table [{name}]")
+        setting, axes = _flat(given.pop("setting")), _flat(given.pop("axes"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidSetting(f"cannot read the sweep {str(path)!r}: {error}") from error
     for name in given:
-        if name not in (*OPTIONS, *TABLES):
+        if name not in OPTIONS:
             raise UnknownName("part of a sweep", name, (*OPTIONS, *TABLES))
-    for name in TABLES:
-        if not isinstance(given.get(name, {}), dict):
-            raise InvalidSetting(f"{name} is {given[name]!r}; expected a table [{name}]")
     base = {name: value for name, value in fields(EXAMPLE).items() if value is not None}
-    axes = {name: _values(name, value) for name, value in _flat(given.get("axes", {})).items()}
-    grid = Grid(base=Setting.of(base | _flat(given.get("setting", {}))), axes=axes)
+    grid = Grid(
+        base=Setting.of(base | setting),
+        axes={name: _values(name, value) for name, value in axes.items()},
+    )
+    seeds = SEEDS.check("seeds", given.pop("seeds", 8))
     from legatee.sweep.declare import Sweep
 
-    options = {name: given[name] for name in OPTIONS if name in given}
-    seeds = options.pop("seeds", 8)
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise InvalidSetting(f"seeds is {seeds!r}; expected a whole number >= 1")
-    return Sweep(grid=grid, seeds=tuple(range(seeds)), **options)
+    return Sweep(grid=grid, seeds=tuple(range(seeds)), **given)
 
 
 def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
@@ -120,19 +141,20 @@ def _flat(table: dict[str, Any], above: str = "") -> dict[str, Any]:
 
 def _values(name: str, given: Any) -> Any:
     """Return the values of an axis, a span written out."""
-    if not isinstance(given, dict):
+    if not isinstance(given, dict) or name not in QUANTITIES:
         return given
+    log = given.get("log", False)
+    if not {"from", "to", "count"} <= set(given) <= set(SPAN) or not isinstance(log, bool):
+        raise InvalidSetting(
+            f"the axis {name} is {given!r}; expected values, or {{from = 1, to = 4, count = 7}}, "
+            "with log = true for equal ratios"
+        )
     import numpy as np
 
-    try:
-        start, stop, count = float(given["from"]), float(given["to"]), int(given["count"])
-        spread = np.geomspace if given.get("log", False) else np.linspace
-        values = spread(start, stop, count).tolist()
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidSetting(
-            f"the axis {name} is {given!r}; expected values, or {{from = 1, to = 4, count = 7}}"
-        ) from error
-    from legatee.quantity import QUANTITIES
-
-    whole = name in QUANTITIES and QUANTITIES[name].whole
-    return [round(value) for value in values] if whole else values
+    quantity = QUANTITIES[name]
+    start, stop = (float(quantity.check(f"axes.{name}.{end}", given[end])) for end in SPAN[:2])
+    count = SEEDS.check(f"axes.{name}.count", given["count"])
+    if log and not (start > 0 and stop > 0):
+        raise InvalidSetting(f"the axis {name} has log = true; expected ends above 0")
+    values = (np.geomspace if log else np.linspace)(start, stop, count).tolist()
+    return [round(value) for value in values] if quantity.whole else values

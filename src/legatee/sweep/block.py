@@ -15,7 +15,7 @@ from legatee.errors import LegateeError, UnusableOutput
 from legatee.results import Store, Unit
 from legatee.simulator.deep import simulate_deep
 from legatee.simulator.run import simulate
-from legatee.sweep.declare import CODES, Sweep, dims_of, layout_of, variables_of
+from legatee.sweep.declare import CODES, Sweep, dims_of, layout_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,14 +95,15 @@ def _compute(block: Block, store: Store) -> int:
         found = simulate(*runs, log_steps=part.log_steps, **how)
     else:
         found = simulate_deep(*runs, layers=part.layers, **how)
-    shape = tuple(len(span) for span in axes)
-    values = {
-        name: found[name].values.reshape(*shape, *found[name].shape[1:])
-        for name in variables_of(part)
-    }
-    values["status"] = np.array([CODES[status] for status in values["status"].flat], "int8")
+    bad = int((found["status"] != "done").sum())
+    found["status"] = found["status"].copy(data=np.vectorize(CODES.get)(found["status"].values))
+    shape, values = tuple(len(span) for span in axes), {}
+    with np.errstate(over="ignore"):  # what diverges may go beyond float32, to infinity
+        for name, variable in store.layout.variables.items():
+            kept = found[name].values.astype(variable.dtype)
+            values[name] = kept.reshape(*shape, *kept.shape[1:])
     store.write(block.unit, values)
-    return int((found["status"] != "done").sum())
+    return bad
 
 
 @lru_cache(maxsize=4)

@@ -74,10 +74,9 @@ class Sweep:
                 f"log_steps is {self.log_steps}; networks of {self.layers} layers are looked at "
                 "before training and after it, twice"
             )
-        seeds = seeds_of(self.seeds)
-        if len(seeds) > MOST:
-            raise InvalidSetting(f"there are {len(seeds)} seeds; expected {MOST} at most")
-        object.__setattr__(self, "seeds", tuple(seeds))
+        if len(self.seeds) > MOST:
+            raise InvalidSetting(f"there are {len(self.seeds)} seeds; expected {MOST} at most")
+        object.__setattr__(self, "seeds", tuple(seeds_of(self.seeds)))
         how_of(
             [self.grid[0]],
             device=None,

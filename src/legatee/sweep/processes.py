@@ -79,8 +79,8 @@ class Processes(Executor):
         for _ in self._lanes:
             self._calls.put(None)
         if wait:
-            for lane in self._lanes:
-                lane.join()
+            for ending in (*self._lanes, *self._started):
+                ending.join()
 
     def _lane(self) -> None:
         """Hand call after call to a process, and to another one when it is lost."""
