@@ -224,6 +224,8 @@ def loop(n: int, dtype: str, steps: int) -> Callable[[], None]:
             9 * one,
             one * np.dtype(dtype).type(0.05 / n / M),
             one,
+            np.zeros((1, 0, 0, 0), dtype),
+            np.zeros((1, 0), dtype),
             steps,
         )
 

@@ -52,10 +52,18 @@ def project_out(noise: Tensor, axes: list[Tensor], keep: float = 0.0) -> Tensor:
     return noise
 
 
-def train(network: Network, samples: Samples, eta: float, steps: int, decay: float = 0.0):
+def train(
+    network: Network,
+    samples: Samples,
+    eta: float,
+    steps: int,
+    decay: float = 0.0,
+    l2_sp: float = 0.0,
+):
     """Full-batch gradient descent on the logistic loss; returns the network and all losses."""
     losses = []
-    filters = [network.positive.clone(), network.negative.clone()]
+    starts = [network.positive, network.negative]
+    filters = [start.clone() for start in starts]
     for step in range(steps + 1):
         filters = [w.detach().requires_grad_() for w in filters]
         margins = samples.labels * Network(*filters)(samples.first, samples.second)
@@ -64,7 +72,10 @@ def train(network: Network, samples: Samples, eta: float, steps: int, decay: flo
         if step == steps:
             break
         gradients = torch.autograd.grad(loss, filters)
-        filters = [w - eta * (g + decay * w) for w, g in zip(filters, gradients, strict=True)]
+        filters = [
+            w - eta * (g + decay * w + l2_sp * (w - start))
+            for w, g, start in zip(filters, gradients, starts, strict=True)
+        ]
     return Network(*(w.detach() for w in filters)), losses
 
 

@@ -57,6 +57,7 @@ SETTINGS = st.builds(
     noise_signal_correlation=st.floats(0, 1),
     label_noise=st.floats(0, 0.5),
     weight_decay=st.floats(0, 10),
+    l2_sp=st.floats(0, 10),
     inherit=st.sampled_from(["random", "selected", "active"]),
     active_threshold=st.floats(0, 1),
 )
@@ -96,7 +97,7 @@ def test_more_filters_than_the_upstream_network_has_cannot_be_inherited():
 
 
 def test_what_goes_beyond_the_paper_is_off():
-    off = {"noise_signal_correlation": 0, "label_noise": 0, "weight_decay": 0}
+    off = {"noise_signal_correlation": 0, "label_noise": 0, "weight_decay": 0, "l2_sp": 0}
     assert a_setting() == a_setting(**off, inherit="random")
 
 
@@ -142,6 +143,7 @@ WRONG = {
     "noise_signal_correlation": [-0.1, 1.1],
     "label_noise": [-0.1, 0.6],
     "weight_decay": [-0.1, *FAR_OUT],
+    "l2_sp": [-0.1, *FAR_OUT],
     "active_threshold": [-0.1, 1.1],
 }
 

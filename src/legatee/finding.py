@@ -1,9 +1,10 @@
 """What an experiment found: the figure as numbers, and each claim with its verdict."""
 
 from enum import StrEnum
+from math import inf
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from legatee.errors import LegateeError
 
@@ -149,6 +150,17 @@ class Test(BaseModel):
     seeds: int
     seeds_needed: int | None
 
+    @property
+    def outcome(self) -> Outcome:
+        """What it comes to: whether the interval lies where the claim says, outside, or across."""
+        low = -inf if self.at_least is None else self.at_least
+        high = inf if self.at_most is None else self.at_most
+        if self.lower > low and self.upper < high:
+            return Outcome.CONFIRMED
+        if self.upper < low or self.lower > high:
+            return Outcome.REFUTED
+        return Outcome.UNDECIDED
+
 
 class Claim(BaseModel):
     """Something that is claimed, and what became of it.
@@ -175,7 +187,7 @@ class Finding(BaseModel):
     """What an experiment found.
 
     Attributes:
-        name: The experiment's name on the command line.
+        name: The experiment's name on the command line, and its file's.
         title: What it is about.
         caption: What is shown and how to read it, for a reader who is not an expert.
         panels: The figure.
@@ -192,7 +204,7 @@ class Finding(BaseModel):
 
     model_config = FROZEN
 
-    name: str
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
     caption: str
     panels: tuple[Curves | Heatmap, ...]

@@ -98,6 +98,9 @@ QUANTITIES: dict[str, Quantity] = {
         about="chance that a training label is flipped, both tasks", units="fraction", high=0.5
     ),
     "weight_decay": Quantity(about="pull of the weights towards 0", units="signal^2"),
+    "l2_sp": Quantity(
+        about="pull of the weights towards their start, downstream", units="signal^2"
+    ),
     "active_threshold": Quantity(
         about="share of downstream samples a filter must be active on, inherit = active",
         units="fraction",

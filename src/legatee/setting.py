@@ -93,6 +93,10 @@ class Setting:
             clean; beyond the paper [fraction, 0..0.5].
         weight_decay: Each step also subtracts ``eta * weight_decay`` times the weights; beyond
             the paper [>= 0].
+        l2_sp: In the downstream trainings, scratch's too, each step also subtracts ``eta *
+            l2_sp`` times how far the weights are from their start: inherited filters from what
+            was inherited, fresh ones from their draw (L2-SP: Li, Grandvalet and Davoine 2018,
+            arXiv 1802.01483); beyond the paper [>= 0].
         inherit: Which upstream filters: ``random`` (Algorithm 1), ``selected`` (most signal for
             noise on the downstream task, from the true decomposition) or ``active`` (the authors'
             rule: the most active on downstream samples, none below ``active_threshold``).
@@ -125,6 +129,7 @@ class Setting:
     noise_signal_correlation: float = 0.0
     label_noise: float = 0.0
     weight_decay: float = 0.0
+    l2_sp: float = 0.0
     inherit: str = "random"
     active_threshold: float = 0.5
 
@@ -226,6 +231,7 @@ _OPTIONAL = {f"{task}.{k}" for task in ("upstream", "downstream") for k in TRAIN
     "noise_signal_correlation",
     "label_noise",
     "weight_decay",
+    "l2_sp",
     "active_threshold",
     "inherit",
 }

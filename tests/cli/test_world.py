@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from world_cases import TOML, WRITTEN, strict
+from world_cases import TOML, WRITTEN, prints, strict
 
 from legatee import Setting, predict, simulate
 from legatee.quantity import QUANTITIES
@@ -28,7 +28,7 @@ def percent(cell):
 # --- predict --------------------------------------------------------------------------------------
 
 
-def test_the_example_is_predicted_as_from_python(prints):
+def test_the_example_is_predicted_as_from_python():
     out, expected = prints("predict"), predict(EXAMPLE)
     assert out.startswith("The example setting:\n")
     shown = {row[0]: row[1:] for row in rows(out)}
@@ -43,7 +43,7 @@ def test_the_example_is_predicted_as_from_python(prints):
     assert f"scratch needs {expected.crossover:,} downstream samples; here are 40." in out
 
 
-def test_the_papers_results_are_shown_beside(prints):
+def test_the_papers_results_are_shown_beside():
     out = prints("predict")
     # by hand: Gamma = 2 and 1.28 of its own; alpha N_1 / N_2 = 12.5 against |u + v_2|^2 / |u|^2
     shown = {row[0]: row[2:] for row in rows(out) if len(row) == 6}
@@ -55,21 +55,21 @@ def test_the_papers_results_are_shown_beside(prints):
     assert "Regime: feature learning" in out
 
 
-def test_negative_transfer_is_called_by_its_name(prints):
+def test_negative_transfer_is_called_by_its_name():
     out = prints("predict", "u_norm=0", "upstream.n=100")
     assert out.startswith("The example setting with u_norm=0.0 upstream.n=100:\n")
     assert "Train from scratch: negative transfer. Gain -" in out
     assert "To get as far" not in out
 
 
-def test_what_scratch_cannot_catch_up_with_is_said(prints):
+def test_what_scratch_cannot_catch_up_with_is_said():
     # downstream all is noise, and the theory ends at about as many samples as dimensions
     words = ("d=1700", "alpha=1", "upstream.v_norm=0", "downstream.v_norm=0")
     out = prints("predict", *words, "downstream.sigma_p=4")
     assert "scratch needs more than theory covers; here are 40." in out
 
 
-def test_a_prediction_is_json_for_machines(prints):
+def test_a_prediction_is_json_for_machines():
     shown, expected = (
         strict(prints("predict", "alpha=1", "--json")),
         predict(
@@ -79,7 +79,7 @@ def test_a_prediction_is_json_for_machines(prints):
     assert shown == strict(expected.to_json())
 
 
-def test_a_setting_outside_of_the_theory_is_no_failure(prints):
+def test_a_setting_outside_of_the_theory_is_no_failure():
     out = prints("predict", "label_noise=0.1", "upstream.n=4")
     first, *rest = out.splitlines()[1:]
     assert first == "No prediction: the theory does not cover this setting."
@@ -91,7 +91,7 @@ def test_a_setting_outside_of_the_theory_is_no_failure(prints):
     assert len(shown["outside"]) == 2
 
 
-def test_fields_are_listed_with_what_they_may_be(prints):
+def test_fields_are_listed_with_what_they_may_be():
     shown = {row[0]: row[1:] for row in rows(prints("predict", "--fields"))}
     assert tuple(shown) == FIELDS
     for name, value in fields(EXAMPLE).items():
@@ -111,7 +111,7 @@ def test_fields_are_listed_with_what_they_may_be(prints):
 # --- simulate -------------------------------------------------------------------------------------
 
 
-def test_a_simulation_shows_what_python_measures(prints):
+def test_a_simulation_shows_what_python_measures():
     out = prints("simulate", *SMALL, "--seeds", 3, "--log-steps", 3)
     assert "upstream.n=40" in out.splitlines()[0]
     own = {"d": 600, "steps": 20, "upstream.n": 40}
@@ -136,7 +136,7 @@ def test_a_simulation_shows_what_python_measures(prints):
     assert "Condition 4.1" not in out
 
 
-def test_a_simulation_is_json_for_machines(prints):
+def test_a_simulation_is_json_for_machines():
     shown = strict(prints("simulate", *SMALL, "--seeds", 2, "--json", "--dtype", "float64"))
     assert shown["dims"]["seed"] == 2
     assert shown["coords"]["upstream.n"]["data"] == 40
@@ -145,7 +145,7 @@ def test_a_simulation_is_json_for_machines(prints):
     assert all(0 <= x <= 1 for seed in accuracies["data"] for run in seed for x in run)
 
 
-def test_where_runs_do_not_converge_condition_4_1_is_shown_line_by_line(prints):
+def test_where_runs_do_not_converge_condition_4_1_is_shown_line_by_line():
     out = prints("simulate", *DIVERGING, "--seeds", 2)
     runs, lines = rows(out)[:6], rows(out)[6:]
     assert runs[-1][-1] == "2 not_converged"
@@ -159,7 +159,7 @@ def test_where_runs_do_not_converge_condition_4_1_is_shown_line_by_line(prints):
         assert float(row[4].removesuffix(" decades")) == pytest.approx(line.margin, abs=0.06)
 
 
-def test_numbers_that_are_none_are_null_in_json(prints):
+def test_numbers_that_are_none_are_null_in_json():
     words = (*SMALL, "steps=3", "eta=1e30", "downstream.sigma_p=1e12")
     shown = strict(prints("simulate", *words, "--seeds", 1, "--json"))
     ended = shown["data_vars"]["status"]["data"][0]
@@ -170,47 +170,52 @@ def test_numbers_that_are_none_are_null_in_json(prints):
 # --- where a setting comes from -------------------------------------------------------------------
 
 
-def setting_of(prints, *words):
+def written(path, text):
+    path.write_text(text)
+    return path
+
+
+def setting_of(*words):
     """The setting that a command reads."""
     return Setting.of(strict(prints("predict", *words, "--json"))["setting"])
 
 
-def test_a_setting_is_read_from_toml_or_json(prints, written):
-    assert setting_of(prints, written("a.toml", TOML)) == WRITTEN
-    assert setting_of(prints, written("a.json", WRITTEN.to_json())) == WRITTEN
+def test_a_setting_is_read_from_toml_or_json(tmp_path):
+    assert setting_of(written(tmp_path / "a.toml", TOML)) == WRITTEN
+    assert setting_of(written(tmp_path / "a.json", WRITTEN.to_json())) == WRITTEN
 
 
-def test_what_is_typed_comes_on_top_of_a_file_wherever_it_stands(prints, written):
-    path = written("a.toml", TOML)
+def test_what_is_typed_comes_on_top_of_a_file_wherever_it_stands(tmp_path):
+    path = written(tmp_path / "a.toml", TOML)
     for words in [("m=8", path, "upstream.n=50"), (path, "upstream.n=50", "m=8")]:
-        found = setting_of(prints, *words)
+        found = setting_of(*words)
         assert (found.m, found.upstream.n) == (8, 50)
         assert (found.d, found.upstream.v_norm, found.upstream.steps) == (600, 2, 30)
 
 
-def test_what_a_file_leaves_out_is_the_examples(prints, written):
-    path = written("a.toml", "u_norm = 1\n'downstream.n' = 30\n[upstream]\nn = 300\n")
-    found = setting_of(prints, path)
+def test_what_a_file_leaves_out_is_the_examples(tmp_path):
+    path = written(tmp_path / "a.toml", "u_norm = 1\n'downstream.n' = 30\n[upstream]\nn = 300\n")
+    found = setting_of(path)
     assert (found.u_norm, found.downstream.n, found.upstream.n) == (1, 30, 300)
     assert (found.upstream.v_norm, found.d) == (EXAMPLE.upstream.v_norm, EXAMPLE.d)
 
 
-def test_numbers_are_read_as_people_write_them(prints):
-    found = setting_of(prints, "d=3e3", "upstream.n=1_00", "eta=.5", "inherit=selected")
+def test_numbers_are_read_as_people_write_them():
+    found = setting_of("d=3e3", "upstream.n=1_00", "eta=.5", "inherit=selected")
     assert (found.d, found.upstream.n, found.eta, found.inherit) == (3000, 100, 0.5, "selected")
 
 
 @COMMANDS
-def test_help_has_an_example_that_works(command, prints):
+def test_help_has_an_example_that_works(command):
     shown = " ".join(prints(command, "--help").split())
     assert f"Example: legatee {command}" in shown
     assert "--fields" in shown
     assert "FIELD=VALUE" in shown
 
 
-def test_the_examples_of_the_help_work(prints, written, monkeypatch, tmp_path):
+def test_the_examples_of_the_help_work(monkeypatch, tmp_path):
     assert prints("predict", "u_norm=0.5", "alpha=1")
-    written("setting.toml", TOML)
+    written(tmp_path / "setting.toml", TOML)
     monkeypatch.chdir(tmp_path)
     out = prints("simulate", "setting.toml", "upstream.n=400", "--seeds", "16")
     assert "16 done" in out

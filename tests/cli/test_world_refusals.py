@@ -1,7 +1,7 @@
 """What ``legatee predict`` and ``legatee simulate`` refuse."""
 
 import pytest
-from world_cases import TOML, WRITTEN
+from world_cases import TOML, WRITTEN, typed
 
 REFUSED = {
     "a misspelt field": (["u_nrm=1"], "unknown field 'u_nrm'; did you mean u_norm"),
@@ -45,10 +45,11 @@ JSON = ("json", "no_json", "deep", "list", "text")
 
 @pytest.mark.parametrize("command", ["predict", "simulate"])
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_wrong_is_refused_in_one_sentence(name, command, typed, written, tmp_path):
+def test_what_is_wrong_is_refused_in_one_sentence(name, command, tmp_path):
     places = {"folder": tmp_path}
     for file, text in FILES.items():
-        places[file] = written(f"{file}.{'json' if file in JSON else 'toml'}", text)
+        places[file] = tmp_path / f"{file}.{'json' if file in JSON else 'toml'}"
+        places[file].write_bytes(text if isinstance(text, bytes) else text.encode())
     words, expected = REFUSED[name]
     code, out, err = typed(command, *(word.format(**places) for word in words))
     assert (code, out) == (1, "")
@@ -66,7 +67,7 @@ def test_what_is_wrong_is_refused_in_one_sentence(name, command, typed, written,
     ],
     ids=str,
 )
-def test_what_cannot_be_simulated_is_refused_in_one_sentence(words, expected, typed):
+def test_what_cannot_be_simulated_is_refused_in_one_sentence(words, expected):
     code, out, err = typed("simulate", *words)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert expected in err

@@ -1,10 +1,16 @@
 """What the tests of the model world's commands share."""
 
 import json
+import os
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from unittest import mock
 
 import pytest
 
 from legatee import Setting
+from legatee.cli import main
 
 # Another setting than the example in every way, and small enough to be simulated at once.
 TOML = """
@@ -37,3 +43,26 @@ WRITTEN = Setting.of(
 def strict(text):
     """Read JSON that other readers than Python's can read, too."""
     return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+
+
+def typed(*words):
+    """Type a command; return its exit code, what it printed, and what it said beside."""
+    command, wide = ["legatee", *map(str, words)], {"COLUMNS": "200"}
+    with (
+        mock.patch.object(sys, "argv", command),
+        mock.patch.dict(os.environ, wide),
+        redirect_stdout(StringIO()) as out,
+        redirect_stderr(StringIO()) as err,
+        pytest.raises(SystemExit) as left,
+    ):
+        main()
+    if isinstance(code := left.value.code, str):  # Python prints it on stderr and leaves with 1
+        return 1, out.getvalue(), err.getvalue() + code + "\n"
+    return code or 0, out.getvalue(), err.getvalue()
+
+
+def prints(*words):
+    """Type a command that is done without a word beside; return what it printed."""
+    code, out, err = typed(*words)
+    assert (code, err) == (0, "")
+    return out

@@ -34,7 +34,7 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "advice": {"errors", "transfer"},
     "finding": {"errors"},
     "surgery": {"errors", "disk", "positions", "transfer"},
-    "theory": {"errors", "setting"},
+    "theory": {"errors", "quantity", "setting"},
     "simulator": {"errors", "progress", "quantity", "setting"},
     "training": {"errors"},
     "sweep": GROUND | {"simulator"},
@@ -51,11 +51,14 @@ MAY_TOUCH_DISK = {
     "training/data",
     "results",
     "report/page",
+    "report/findings",
     "advisor/decide",  # the folder that advise(out=...) is asked to keep
     "cli/ask",
     "cli/surgery",
     "cli/world",
     "cli/sweep",
+    "cli/reproduce",
+    "experiments/reproduce",
 }
 DISK_CALLS = {
     "open",

@@ -34,6 +34,8 @@ CASES = {
     "correlated noise": replace(GENERIC, noise_signal_correlation=0.4),
     "label noise": replace(GENERIC, label_noise=0.2),
     "weight decay": replace(GENERIC, weight_decay=0.05),
+    "pull towards the start": replace(GENERIC, l2_sp=0.3),
+    "pull and decay": replace(GENERIC, l2_sp=0.3, weight_decay=0.05),
     "all of these": replace(
         GENERIC,
         d=12,
@@ -41,6 +43,7 @@ CASES = {
         noise_signal_correlation=0.4,
         label_noise=0.2,
         weight_decay=0.05,
+        l2_sp=0.3,
     ),
     "selected": replace(GENERIC, inherit="selected"),
     "active": replace(GENERIC, inherit="active"),
@@ -86,9 +89,14 @@ def _both(
         lesson.patches[0] @ directions.T,
     )
     halves = (start[0] @ directions.T).chunk(2)
-    decay = world.settings[0].weight_decay
+    setting = world.settings[0]
     network, slow = reference.train(
-        reference.Network(*halves), samples, world.tasks[task].eta, steps, decay
+        reference.Network(*halves),
+        samples,
+        world.tasks[task].eta,
+        steps,
+        setting.weight_decay,
+        (0, setting.l2_sp)[task],
     )
     theirs = torch.cat([network.positive, network.negative]) @ directions
     ours = descent.weights

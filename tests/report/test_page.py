@@ -1,65 +1,18 @@
 import re
-import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from browsing import CONTRASTS, STOPS
 from report_cases import HOSTILE, some_runs
 
 from legatee.errors import LegateeError, UnusableOutput
 from legatee.report.page import Case, render, write_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WIDTHS = (390, 1280)
 PAGES = {
     "one": ("inherit",),
     "pair": ("inherit", "scratch"),
     "odd": ("undecided", "plain", "hostile", "untried"),
 }
-
-CONTRASTS = """() => {
-  const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-  const rgba = (colour) => {
-    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const light = (c) => { c /= 255; return c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
-  const luminance = ([r, g, b]) => .2126 * light(r) + .7152 * light(g) + .0722 * light(b);
-  const behind = (node) => {
-    for (; node; node = node.parentElement) {
-      const paint = rgba(getComputedStyle(node).backgroundColor);
-      if (paint[3] === 255) return paint;
-    }
-    throw new Error('no opaque background');
-  };
-  const texts = [...document.body.querySelectorAll('*')].filter((node) => node.checkVisibility()
-    && [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()));
-  return texts.map((node) => {
-    const style = getComputedStyle(node), isSvg = node instanceof SVGElement;
-    const [a, b] = [rgba(isSvg ? style.fill : style.color), behind(node)].map(luminance);
-    return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), node.textContent.slice(0, 40)];
-  });
-}"""
-STOPS = """() => [...document.querySelectorAll('a[href], summary, [tabindex="0"]')]
-  .filter((node) => node.checkVisibility()).map((node) => node.outerHTML)"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine to open the page with")
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -73,27 +26,8 @@ def files(cases, tmp_path_factory):
 
 
 @pytest.fixture
-def visit(browser, files):
-    """Open a page and, at the end, find that it said and asked nothing."""
-    contexts, noise = [], []
-
-    def opened(name: str, *, width: int = 1280, scheme: str = "light"):
-        contexts.append(
-            browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
-        )
-        page = contexts[-1].new_page()
-        address = files[name].as_uri()
-        page.on("console", lambda message: noise.append(message.text))
-        page.on("pageerror", lambda error: noise.append(str(error)))
-        page.on("dialog", lambda dialog: (noise.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda r: r.url.split("#")[0] == address or noise.append(r.url))
-        page.goto(address)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert noise == []
+def visit(watched, files):
+    return lambda name, **how: watched(files[name], **how)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

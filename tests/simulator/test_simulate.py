@@ -33,7 +33,7 @@ def test_every_field_of_the_settings_is_a_coordinate():
     found = simulate(pair, seeds=1)
     both = ["n", "v_norm", "sigma_p", "m", "eta", "steps"]
     others = ["d", "m", "u_norm", "alpha", "eta", "sigma_0", "steps", "noise_signal_correlation"]
-    others += ["label_noise", "weight_decay", "inherit", "active_threshold"]
+    others += ["label_noise", "weight_decay", "l2_sp", "inherit", "active_threshold"]
     for k, task in enumerate(["upstream", "downstream"]):
         for name in both:
             expected = [getattr(setting.resolved[k], name) for setting in pair]
@@ -185,6 +185,14 @@ def test_decay_that_overshoots_is_called_divergence():
     diverged = (found["status"] == "diverged").sel(run=["upstream", "scratch"])
     own_eta, eta = [False, True, True, True], [False, False, False, True]  # 0.7 and 0.5
     assert diverged.isel(seed=0).values.T.tolist() == [own_eta, eta]
+
+
+def test_a_pull_to_the_start_that_overshoots_is_called_divergence_downstream():
+    # each step multiplies how far the weights are from home by 1 - eta * (weight_decay + l2_sp)
+    pairs = [(0, 3.9), (0, 4.1), (2.5, 1.6)]  # eta is 0.7 upstream, 0.5 downstream
+    found = simulate([a_setting(weight_decay=w, l2_sp=p) for w, p in pairs], 2)
+    diverged = (found["status"] == "diverged").isel(seed=1).values.tolist()
+    assert diverged == [[False] * 3, [False, True, True], [False, True, True]]
 
 
 def test_dimensions_without_end_cost_nothing():

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chi2, ks_2samp, kstest
@@ -132,7 +133,8 @@ def naive(setting, seed, test_samples=300):
 
     def trained(network, k):
         samples, task = data[k], tasks[k]
-        end, losses = reference.train(network, samples, task.eta, task.steps, setting.weight_decay)
+        pulls = setting.weight_decay, (0, setting.l2_sp)[k]  # towards 0 and towards the start
+        end, losses = reference.train(network, samples, task.eta, task.steps, *pulls)
         accuracies = [reference.accuracy(which, tests[k]) for which in (network, end)]
         return end, [losses[0], losses[-1], *accuracies]
 
@@ -153,7 +155,7 @@ LAWS = {
         {"sigma_p": 2.0}, {"sigma_p": 2.0}, d=4, noise_signal_correlation=0.8
     ),
     "beyond the paper": a_setting(
-        d=40, noise_signal_correlation=0.6, label_noise=0.2, weight_decay=0.4
+        d=40, noise_signal_correlation=0.6, label_noise=0.2, weight_decay=0.4, l2_sp=0.6
     ),
 }
 
@@ -185,7 +187,8 @@ def test_coordinates_are_ds_where_samples_are_many():
 @given(st.floats(0.05, 20), st.floats(0.2, 3), st.floats(0.1, 1))
 def test_signal_and_noise_in_another_unit_change_nothing(c, u_norm, sigma_p):
     def in_unit(c):
-        scales = {"eta": 0.5 / c**2, "sigma_0": 1e-3 / c, "weight_decay": 0.1 * c**2}
+        scales = {"eta": 0.5 / c**2, "sigma_0": 1e-3 / c}
+        scales |= {"weight_decay": 0.1 * c**2, "l2_sp": 0.3 * c**2}
         upstream = {"v_norm": 1.7 * c, "sigma_p": sigma_p * c, "eta": 0.7 / c**2}
         downstream = {"v_norm": 1.3 * c, "sigma_p": 1.1 * c}
         return a_setting(upstream, downstream, u_norm=u_norm * c, **scales, label_noise=0.1)
@@ -243,6 +246,34 @@ def test_single_and_double_precision_agree_in_the_mean():
     single, double = (last(simulate(a_setting(), 200, dtype=t)) for t in ("float32", "float64"))
     for run in single:
         assert abs(single[run].mean() - double[run].mean()) < 1e-3
+
+
+def test_a_pull_to_the_start_acts_downstream_and_keeps_what_was_inherited():
+    pulls = Grid(base=a_setting(steps=60, weight_decay=0.02), axes={"l2_sp": [0, 0.2, 1.9]})
+    found = simulate(pulls, 50).isel(step=-1)
+    for name in [*NUMBERS, *STATISTICS]:
+        upstream = found[name].sel(run="upstream")
+        np.testing.assert_array_equal(upstream[1:], upstream[[0, 0]])
+    mean = found.sel(statistic="mean", sign=1)
+    known = mean["specific"].sel(run="inherited", task="upstream").values  # and never learned again
+    # after n steps decay leaves (1 - eta wd)^n of it, and the pull keep^n + (1 - keep^n) l2_sp /
+    # (weight_decay + l2_sp), where keep = 1 - eta (weight_decay + l2_sp)
+    left = [0.99**60, 0.89**60 + (1 - 0.89**60) / 1.1, 0.04**60 + (1 - 0.04**60) * 1.9 / 1.92]
+    for k in (1, 2):
+        np.testing.assert_allclose(known[k] / known[0], left[k] / left[0], rtol=1e-5)
+    memorised = mean["noise"].sel(run="scratch", task="downstream").dropna("seed").values
+    assert sigmas(memorised[0] - memorised[1]) > 4
+    assert sigmas(memorised[1] - memorised[2]) > 4
+    assert (np.diff(memorised.mean(1)) < 0).all()
+
+
+def test_signals_are_learned_in_proportion_to_their_squared_norms_and_kept_alike():
+    # what is learned of task k is a multiple of u + v_k, and is kept or forgotten as one
+    pulls = Grid(base=a_setting(), axes={"weight_decay": [0, 0.3], "l2_sp": [0, 0.4]})
+    found = simulate(pulls, 4, coefficients=True, dtype="float64", log_steps=4)
+    shares = found["specific_coefficient"] / xr.DataArray([1.7**2, 1.3**2], dims="task")
+    expected = shares.sum("task", skipna=False)
+    np.testing.assert_allclose(found["universal_coefficient"] / 1.5**2, expected, rtol=1e-9)
 
 
 def test_selected_filters_know_more_and_of_all_filters_every_rule_takes_all():

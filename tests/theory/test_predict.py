@@ -220,6 +220,7 @@ def test_everything_that_is_promised_is_predicted(m, steps, speed, alpha, u_norm
         ({"noise_signal_correlation": 0.2}, ["noise_signal_correlation"]),
         ({"label_noise": 0.01}, ["label_noise"]),
         ({"weight_decay": 1e-3}, ["weight_decay"]),
+        ({"l2_sp": 1e-3}, ["l2_sp"]),
         ({"inherit": "selected"}, ["inherit"]),
         ({"inherit": "active"}, ["inherit"]),
         ({"upstream_n": 7}, ["upstream.n"]),

@@ -36,7 +36,8 @@ def in_unit(setting, c):
     for name, task in (("upstream", up), ("downstream", down)):
         scaled |= {f"{name}_v_norm": task.v_norm * c, f"{name}_sigma_p": task.sigma_p * c}
         scaled |= {f"{name}_eta": task.eta / c**2}
-    return changed(setting, **scaled, weight_decay=setting.weight_decay * c**2)
+    pulls = {name: getattr(setting, name) * c**2 for name in ("weight_decay", "l2_sp")}
+    return changed(setting, **scaled, **pulls)
 
 
 def valid_settings(decades):

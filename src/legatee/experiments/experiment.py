@@ -1,8 +1,8 @@
 """What an experiment is: a grid to simulate, and how its results become a figure and verdicts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -13,7 +13,6 @@ from legatee.grid import Grid
 from legatee.setting import Setting, Task
 from legatee.sweep.declare import Sweep
 
-Read = Callable[[Grid, xr.Dataset], tuple[tuple[Curves | Heatmap, ...], tuple[Claimed, ...]]]
 PAPER = Setting(  # of every figure, but for what the figure varies; ours: the paper's is not public
     d=2000,
     m=20,
@@ -28,6 +27,21 @@ PAPER = Setting(  # of every figure, but for what the figure varies; ours: the p
 DOWNSTREAM = 8.0  # |u + v2|^2 where it is held while |u| changes [signal^2]
 
 
+class Found(NamedTuple):
+    """What a sweep came to.
+
+    Attributes:
+        grid: Its settings.
+        data: What was measured of them.
+    """
+
+    grid: Grid
+    data: xr.Dataset
+
+
+Read = Callable[..., tuple[tuple[Curves | Heatmap, ...], tuple[Claimed, ...]]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """A figure as a declaration.
@@ -36,36 +50,41 @@ class Experiment:
         name: On the command line.
         title: What it is about.
         caption: What is shown and how to read it, for a reader who is not an expert.
-        quick: What is simulated in less than a minute.
-        full: What is simulated for publication.
-        read: Makes panels and claims of the results.
+        quick: What is simulated in less than a minute: a sweep, or several.
+        full: What is simulated for publication, likewise.
+        read: Makes panels and claims of what each sweep has found.
     """
 
     name: str
     title: str
     caption: str
-    quick: Sweep
-    full: Sweep
+    quick: tuple[Sweep, ...]
+    full: tuple[Sweep, ...]
     read: Read
 
 
 def sweeps(
-    axes: dict[str, Any], quick: int, full: int, *, base: Setting = PAPER, log_steps: int = 2
-) -> dict[str, Sweep]:
-    """Return the quick and the full sweep of a grid that is the same for both.
+    *axes: dict[str, Any], quick: int, full: int, base: Setting = PAPER, log_steps: int = 2
+) -> dict[str, tuple[Sweep, ...]]:
+    """Return the quick and the full sweeps of grids that are the same for both.
 
     Args:
-        axes: The grid's.
-        quick: Seeds of the quick one [count].
-        full: Seeds of the full one [count].
+        *axes: Those of each grid.
+        quick: Seeds of the quick sweeps [count].
+        full: Seeds of the full ones [count].
         base: What the settings have in common.
         log_steps: Steps to look at [count].
 
     Returns:
         ``quick`` and ``full``.
     """
-    one = Sweep(grid=Grid(base=base, axes=axes), seeds=tuple(range(quick)), log_steps=log_steps)
-    return {"quick": one, "full": replace(one, seeds=tuple(range(full)))}
+    grids = [Grid(base=base, axes=each) for each in axes]
+    return {
+        size: tuple(
+            Sweep(grid=grid, seeds=tuple(range(seeds)), log_steps=log_steps) for grid in grids
+        )
+        for size, seeds in (("quick", quick), ("full", full))
+    }
 
 
 def at_fixed_strength(u_norms: list[float], strength: float = DOWNSTREAM) -> list[tuple]:

@@ -74,12 +74,10 @@ def judged(claims: Sequence[Claimed], level: float = LEVEL) -> tuple[Claim, ...]
 def _claim(claimed: Claimed, level: float) -> Claim:
     """Decide one claim."""
     tests = tuple(_test(effect, level) for effect in claimed.effects)
-    if all(_distance(test) > _reach(test) for test in tests):
+    outcomes = {test.outcome for test in tests}
+    outcome = Outcome.REFUTED if Outcome.REFUTED in outcomes else Outcome.UNDECIDED
+    if outcomes == {Outcome.CONFIRMED}:
         outcome = Outcome.CONFIRMED
-    elif any(_distance(test) < -_reach(test) for test in tests):
-        outcome = Outcome.REFUTED
-    else:
-        outcome = Outcome.UNDECIDED
     # What is furthest from what is claimed, counted in widths of its interval, decides.
     weakest = min(tests, key=lambda test: _distance(test) / max(_reach(test), 1e-12))
     many = f"the weakest of {len(tests)} is " if len(tests) > 1 else ""
@@ -108,10 +106,9 @@ def _test(effect: Effect, level: float) -> Test:
         seeds=n,
         seeds_needed=None,
     )
-    distance = abs(_distance(test))
-    if distance > reach:
+    if test.outcome is not Outcome.UNDECIDED:
         return test
-    return test.model_copy(update={"seeds_needed": _needed(n, reach, distance)})
+    return test.model_copy(update={"seeds_needed": _needed(n, reach, abs(_distance(test)))})
 
 
 def _distance(test: Test) -> float:

@@ -1,13 +1,14 @@
 """Every figure from one command: simulate, read, judge, and keep what was found."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 
 from legatee.disk import writable_folder, write_text
 from legatee.errors import UnknownName
-from legatee.experiments.experiment import Experiment
+from legatee.experiments.experiment import Experiment, Found
 from legatee.experiments.judge import LEVEL, judged
 from legatee.finding import Finding
 from legatee.quantity import QUANTITIES
@@ -15,7 +16,7 @@ from legatee.setting import fields
 from legatee.sweep.declare import Sweep
 from legatee.sweep.provenance import provenance
 from legatee.sweep.run import run as run_sweep
-from legatee.sweep.work import Workers
+from legatee.sweep.work import Workers, processes
 
 FIGURES = (
     "upstream_samples",
@@ -82,38 +83,52 @@ def reproduce(
     """
     chosen = [experiment(name) for name in names or FIGURES]
     folder, findings = writable_folder(out), []
-    for one in chosen:
-        finding = _run(one, folder, full, workers, device)
-        write_text(folder / f"{one.name}.json", finding.to_json())
-        findings.append(finding)
-        done(finding)
+    with (workers or processes(2))() as crew:  # opened once: starting takes seconds
+        for one in chosen:
+            finding = _run(one, folder, full, lambda: nullcontext(crew), device)
+            write_text(folder / f"{one.name}.json", finding.to_json())
+            findings.append(finding)
+            done(finding)
     return findings
 
 
 def _run(
-    one: Experiment, folder: Path, full: bool, workers: Workers | None, device: str | None
+    one: Experiment, folder: Path, full: bool, workers: Workers, device: str | None
 ) -> Finding:
     """Run one experiment."""
     began, size = perf_counter(), "full" if full else "quick"
-    sweep, data = one.full if full else one.quick, f"data/{one.name}-{size}"
+    sweeps = one.full if full else one.quick
     command = f"legatee reproduce {one.name} --{size}"
     about = provenance(command)
-    found = run_sweep(sweep, folder / data, workers=workers, device=device, provenance=about)
-    panels, claims = one.read(sweep.grid, found)
+    data = Path("data", f"{one.name}-{size}")
+    found = [
+        Found(
+            sweep.grid,
+            run_sweep(
+                sweep,
+                folder / data / str(number),
+                workers=workers,
+                device=device,
+                provenance=about,
+            ),
+        )
+        for number, sweep in enumerate(sweeps, 1)
+    ]
+    panels, claims = one.read(*found)
     return Finding(
         name=one.name,
         title=one.title,
         caption=one.caption,
         panels=panels,
         claims=judged(claims),
-        setting=_in_words(sweep),
+        setting=_in_words(sweeps[0]),
         level=LEVEL,
         command=command,
         version=about["version"],
         date=about["date"],
         device=device or "cpu",
         seconds=perf_counter() - began,
-        data=data,
+        data=data.as_posix(),
     )
 
 

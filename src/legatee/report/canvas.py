@@ -20,7 +20,9 @@ from matplotlib.figure import Figure
 ARM_COLOURS = 7  # --arm-0 is scratch; later arms share the other six in turn
 INK = "#fe0000"  # stands in for currentColor while matplotlib draws
 ARMS = [f"#fe00{n + 1:02x}" for n in range(ARM_COLOURS)]  # likewise for the arms' colours
-PAINT = {INK: "currentColor"} | {ink: f"var(--arm-{n})" for n, ink in enumerate(ARMS)}
+PAPER = "#fe0080"  # likewise for what the page is made of: the rim of a line on a coloured map
+PAINT = {INK: "currentColor", PAPER: "var(--paper)"}
+PAINT |= {ink: f"var(--arm-{n})" for n, ink in enumerate(ARMS)}
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 12,
@@ -65,8 +67,11 @@ def drawing(name: str) -> Iterator[None]:
         yield
 
 
-def to_svg(figure: Figure, name: str, words: str) -> str:
-    """Return a figure as an ``<svg>`` element that says ``words`` to those who do not see it."""
+def to_svg(figure: Figure, name: str, words: str, *, below: str = "", above: str = "") -> str:
+    """Return a figure as an ``<svg>`` element that says ``words`` to those who do not see it.
+
+    ``below`` and ``above`` are elements drawn before and after all that matplotlib draws.
+    """
     written = io.StringIO()
     figure.patch.set_visible(False)
     for axes in figure.axes:
@@ -76,8 +81,10 @@ def to_svg(figure: Figure, name: str, words: str) -> str:
     width, height = figure.get_size_inches() * 72
     return (
         f'<svg id="{name}" class="figure" viewBox="0 0 {width:g} {height:g}" role="img" '
-        f'aria-label="{escape(words)}" style="stroke-linejoin: round">'
-        + re.sub(r"<[^>]+>", lambda tag: _at_home(tag[0], name), drawn)
+        f'aria-label="{escape(words)}" style="stroke-linejoin: round">{below}'
+        + re.sub(r"<[^>]+>", lambda tag: _at_home(tag[0], name), drawn).replace(
+            "</svg>", f"{above}</svg>"
+        )
     )
 
 

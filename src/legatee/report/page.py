@@ -59,7 +59,7 @@ def render(cases: Sequence[Case], *, title: str) -> str:
     if not cases:
         raise LegateeError("a page needs at least one case")
     views = [_view(case, f"case-{place}") for place, case in enumerate(cases, start=1)]
-    return _templates().get_template("advice.html").render(title=title, cases=views)
+    return templates().get_template("advice.html").render(title=title, cases=views)
 
 
 def write_page(path: str | os.PathLike[str], cases: Sequence[Case], *, title: str) -> None:
@@ -76,17 +76,17 @@ def write_page(path: str | os.PathLike[str], cases: Sequence[Case], *, title: st
     write_text(path, render(cases, title=title))
 
 
-def _templates() -> Environment:
+def templates() -> Environment:
     """Return the templates, which escape whatever is not markup by type."""
-    templates = Environment(
+    environment = Environment(
         loader=PackageLoader("legatee.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"duration": words.duration, "share": words.share}
-    return templates
+    environment.filters |= {"duration": words.duration, "share": words.share, "plain": words.plain}
+    return environment
 
 
 def _view(case: Case, name: str) -> dict[str, object]:

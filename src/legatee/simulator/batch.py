@@ -110,7 +110,7 @@ def bytes_of(setting: Setting, how: How) -> int:
         filters = 2 * task.m
         total += 8 * kept * (3 * task.n + 6 * filters)  # draws, patches, weights
         total += (8 + 3 * size) * min(task.n, 2 * kept) ** 2  # inner products, as made and dealt
-        total += (40 + 6 * size) * filters * task.n  # coefficients and pre-activations
+        total += (40 + 8 * size) * filters * task.n  # coefficients and pre-activations
         total += 3 * size * how.test_draws * filters + 24 * filters**2
     return total
 
@@ -209,6 +209,7 @@ class World:
                     signs=self._stack(d.signs[k] for d in draws),
                     eta=self._column(task.eta for task in own),
                     weight_decay=self._column(s.weight_decay for s in self.settings),
+                    l2_sp=self._column(k * s.l2_sp for s in self.settings),  # downstream only
                     filters=2 * self.tasks[k].m,
                     dtype=how.dtype,
                 )
@@ -254,7 +255,7 @@ def _follow(descent: Descent, task: int, world: World, before: Coefficients) -> 
 def _performance(descent: Descent, task: int, world: World) -> dict[str, Tensor]:
     """Measure how well a batch of networks does ``[S]``."""
     accuracy, error = evaluate.test_accuracy(
-        descent.weights, descent.lesson.signal, world.scales[task], world.tests
+        descent.weights, descent.lesson.signal, world.scales[task], world.tests, evaluate.response
     )
     return {
         "train_loss": evaluate.train_loss(descent),

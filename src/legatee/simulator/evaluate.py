@@ -1,5 +1,7 @@
 """How good a batch of networks is: on its training samples, and on all that it might be shown."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -34,8 +36,27 @@ def train_accuracy(descent: Descent) -> Tensor:
     return _right(descent.lesson.labels * descent.outputs().double()).mean(1)
 
 
+def response(heard: Tensor) -> Tensor:
+    """Return what two-layer networks say of patches.
+
+    Args:
+        heard: What their filters, those of the positive sign first, say of them ``[S, P, R]``.
+
+    Returns:
+        Outputs ``[S, P]``; those of the patches of a sample add up.
+    """
+    filters = heard.shape[-1]
+    sides = torch.full((filters,), 2 / filters, dtype=heard.dtype, device=heard.device)
+    sides[filters // 2 :] *= -1
+    return heard.relu() @ sides
+
+
 def test_accuracy(
-    filters: Tensor, signal: Tensor, scale: Tensor, normals: Tensor
+    filters: Tensor,
+    signal: Tensor,
+    scale: Tensor,
+    normals: Tensor,
+    respond: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, Tensor]:
     """Estimate the accuracy on fresh samples of a task.
 
@@ -49,6 +70,8 @@ def test_accuracy(
         signal: The signal patch of the task ``[S, D]``.
         scale: Standard deviation of a noise patch along each coordinate ``[S, D]``.
         normals: Standard normals in the type to compute in ``[S, draws, >= R]``.
+        respond: What the networks make of what their filters hear, see :func:`response`;
+            positively homogeneous.
 
     Returns:
         Accuracy ``[S]`` [fraction, 0..1], an output of 0 counting as half, and its standard error;
@@ -62,12 +85,9 @@ def test_accuracy(
     eye = torch.eye(filters.shape[1], dtype=filters.dtype, device=filters.device)
     factor, _ = torch.linalg.cholesky_ex(covariance + jitter * eye)
     heard = normals[..., : filters.shape[1]] @ factor.to(normals.dtype).mT
-    sides = torch.ones(filters.shape[1], dtype=normals.dtype, device=filters.device)
-    sides[len(sides) // 2 :] = -1
-    positive = heard.relu() @ sides
-    noise = torch.stack([positive, positive - heard @ sides])  # relu(-x) = relu(x) - x
+    noise = torch.stack([respond(heard), respond(-heard)])
     says = (filters @ signal[..., None])[..., 0].to(normals.dtype)
-    shown, hidden = (says.relu() @ sides)[:, None], ((-says).relu() @ sides)[:, None]
+    shown, hidden = respond(torch.stack([says, -says], 1)).split(1, dim=1)
     right = (_right(shown + noise) + _right(-hidden - noise)).mean(0) / 2
     accuracy = right.mean(1)
     # As if one more draw were right and one more wrong: agreement of all draws is no certainty.

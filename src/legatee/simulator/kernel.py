@@ -48,6 +48,8 @@ def descend(
     norm: Array,
     rate: Array,
     keep: Array,
+    B_back: Array,
+    a_back: Array,
     steps: int,
 ) -> None:
     """Take steps of gradient descent in every run of a batch, in place.
@@ -67,7 +69,9 @@ def descend(
         signs: Whether a sample shows the signal or its negative, -1 or 1 ``[S, K, n]``.
         norm: Squared norm of the signal ``[S]``.
         rate: Learning rate divided by samples and filters per sign ``[S]``.
-        keep: What weight decay leaves of a weight in a step ``[S]``.
+        keep: What a step leaves of a weight ``[S]``.
+        B_back: What the pull towards the start adds to ``B`` in every step, or empty.
+        a_back: What it adds to ``a``, or empty.
         steps: Steps to take [count].
     """
     for s in range(B.shape[0]):
@@ -84,6 +88,8 @@ def descend(
             norm[s],
             rate[s],
             keep[s],
+            B_back[s],
+            a_back[s],
             steps,
         )
 
@@ -102,6 +108,8 @@ def _descend(
     norm: float,
     rate: float,
     keep: float,
+    B_back: Array,
+    a_back: Array,
     steps: int,
 ) -> None:
     """Take ``steps`` steps of one run, in place."""
@@ -117,6 +125,8 @@ def _descend(
         if step:
             _learn_signal(a, c, learned, shown, hidden, norm, keep)
             _hear_signal(a, change, along)
+            if a_back.size:
+                a += a_back
         plus, minus = _signal_response(a)
         shown = hidden = a.dtype.type(0)
         for b in range(blocks):
@@ -130,6 +140,8 @@ def _descend(
                         np.dot(change[e], gram[b, e], part)
                         _add(product, part)
                 _move(B[b], product, learned, along[b], keep)
+                if B_back.size:
+                    _add(B[b], B_back[b])
             if step < steps:
                 p, h = _respond(
                     B[b], ahead[b], C[b], labels[b], signs[b], f, q, plus, minus, rate, keep

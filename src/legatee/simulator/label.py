@@ -102,7 +102,10 @@ def _status(settings: list[Setting], loss: np.ndarray, accuracy: np.ndarray) -> 
     """Say how every training ended ``[setting, seed, run]``."""
     first, last = loss[..., 0], loss[..., -1]
     finite = np.isfinite(last) & np.isfinite(accuracy).all(-1)
-    keep = [[1 - s.resolved[k].eta * s.weight_decay for k in (0, 1, 1)] for s in settings]
+    keep = [
+        [1 - s.resolved[k].eta * (s.weight_decay + k * s.l2_sp) for k in (0, 1, 1)]
+        for s in settings
+    ]
     runaway = np.broadcast_to(np.abs(keep)[:, None] > 1, last.shape)
     return np.select(
         [runaway, ~finite, last > first], ["diverged", "not_finite", "not_converged"], "done"

@@ -1,6 +1,6 @@
 """The front door: settings and seeds in, a labelled dataset out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 
@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from legatee.progress import track
 from legatee.setting import Setting
-from legatee.simulator.batch import How, Measured, bytes_of, run_batch, shape_of
+from legatee.simulator.batch import Cell, How, Measured, bytes_of, run_batch, shape_of
 from legatee.simulator.label import label
 from legatee.simulator.request import how_of, memory_of, seeds_of, settings_of
 
@@ -57,8 +57,8 @@ def simulate(  # noqa: PLR0913 - a front door
         ``specific`` and ``noise [..., task, sign, statistic]``; filters of the negative sign have
         negative coefficients on signals; NaN without a sample of the sign) and ``status [setting,
         seed, run]`` (``done``; ``not_converged``: the final training loss is above the first;
-        ``not_finite``; ``diverged``: weight decay makes the weights grow). Coordinates: every
-        field of the setting, ``step_number(setting, run, step)``, and ``coordinates(setting,
+        ``not_finite``; ``diverged``: a pull towards 0 or the start overshoots). Coordinates:
+        every field of the setting, ``step_number(setting, run, step)``, and ``coordinates(setting,
         run)``: ``span`` where the cost does not depend on d, ``d`` where there are more samples
         than that pays for.
 
@@ -85,21 +85,47 @@ def simulate(  # noqa: PLR0913 - a front door
         coefficients=coefficients,
     )
     budget = memory_of(chosen, numbers, how, memory)
-    cells = [(s, t) for s in range(len(chosen)) for t in range(len(numbers))]
-    cells.sort(key=lambda cell: repr(shape_of(chosen[cell[0]])))
+    results = in_batches(chosen, numbers, how, budget, run_batch, progress=progress)
+    return label(chosen, list(numbers), how, results)
+
+
+def in_batches(
+    settings: list[Setting],
+    seeds: Sequence[int],
+    how: How,
+    memory: float,
+    run: Callable[[Sequence[Cell], How], Measured],
+    *,
+    progress: bool = False,
+) -> Measured:
+    """Run every setting under every seed, in batches of one shape, with one thread.
+
+    Args:
+        settings: The settings.
+        seeds: The seeds.
+        how: How runs are computed.
+        memory: What a batch may take [bytes].
+        run: What computes a batch.
+        progress: Whether to show a bar on a terminal.
+
+    Returns:
+        What was measured by name ``[setting, seed, ...]``.
+    """
+    cells = [(s, t) for s in range(len(settings)) for t in range(len(seeds))]
+    cells.sort(key=lambda cell: repr(shape_of(settings[cell[0]])))
     results: Measured = {}
     with track(len(cells), "runs", shown=progress) as advance, _one_thread():
-        for part in _parts(cells, chosen, how, budget):
-            measured = run_batch([(chosen[s], numbers[t]) for s, t in part], how)
+        for part in _parts(cells, settings, how, memory):
+            measured = run([(settings[s], seeds[t]) for s, t in part], how)
             at = tuple(np.array(part).T)
             for name, values in measured.items():
                 if name not in results:
-                    shape = (len(chosen), len(numbers), *values.shape[1:])
+                    shape = (len(settings), len(seeds), *values.shape[1:])
                     results[name] = np.zeros(shape, values.dtype)
                 results[name][at] = values
             for _ in part:
                 advance()
-    return label(chosen, list(numbers), how, results)
+    return results
 
 
 def _parts(

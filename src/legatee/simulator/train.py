@@ -27,6 +27,7 @@ class Lesson:
         signs: Whether a sample shows the signal patch or its negative ``[S, N]``.
         eta: Learning rate ``[S]``.
         weight_decay: Pull of the weights towards 0 ``[S]``.
+        l2_sp: Pull of the weights towards where they start ``[S]``.
         filters: Filters of both signs of the networks that learn it [count].
         dtype: What the descent computes in.
     """
@@ -37,6 +38,7 @@ class Lesson:
     signs: Tensor
     eta: Tensor
     weight_decay: Tensor
+    l2_sp: Tensor
     filters: int
     dtype: torch.dtype
 
@@ -79,8 +81,8 @@ class Lesson:
 
     @cached_property
     def keep(self) -> Tensor:
-        """What weight decay leaves of a weight in a step ``[S]``."""
-        return 1 - self.eta * self.weight_decay
+        """What a step leaves of a weight ``[S]``."""
+        return 1 - self.eta * (self.weight_decay + self.l2_sp)
 
 
 class Descent:
@@ -93,8 +95,8 @@ class Descent:
     Attributes:
         C: Coefficients on the noise patches ``[S, R, N]``.
         c: Coefficients on the signal patch ``[S, R]``.
-        B: Pre-activations on the noise patches ``[S, R, N]``.
-        a: Pre-activations on the signal patch ``[S, R]``.
+        B: Pre-activations on the noise patches ``[S, R, N]``, at the start ``B_start``.
+        a: Pre-activations on the signal patch ``[S, R]``, at the start ``a_start``.
         kept: What is left of the initial filters ``[S]``.
         compiled: Whether runs are taken one by one through compiled code, as on the CPU, or all
             at once through PyTorch; both do the same.
@@ -105,6 +107,7 @@ class Descent:
         self.B = (filters @ lesson.patches.mT).to(lesson.dtype)
         self.a = (filters @ lesson.signal[..., None])[..., 0].to(lesson.dtype)
         self.C, self.c = torch.zeros_like(self.B), torch.zeros_like(self.a)
+        self.B_start, self.a_start = self.B.clone(), self.a.clone()
         self.kept = torch.ones_like(lesson.eta)
         self.compiled = filters.device.type == "cpu"
         ones = torch.ones(filters.shape[1] // 2, dtype=lesson.dtype, device=filters.device)
@@ -120,7 +123,10 @@ class Descent:
             self._advance_compiled(steps)
         else:
             self._advance_batched(steps)
-        self.kept = self.kept * self.lesson.keep**steps
+        # Decay and the pull towards the start are in balance at this share of the start.
+        both = self.lesson.weight_decay + self.lesson.l2_sp
+        balance = torch.where(both > 0, self.lesson.l2_sp / both, 0)
+        self.kept = balance + (self.kept - balance) * self.lesson.keep**steps
         self.__dict__.pop("weights", None)  # they have moved
 
     def outputs(self) -> Tensor:
@@ -140,6 +146,14 @@ class Descent:
         filters, samples = self.B.shape[1:]
         return self.lesson.eta / (samples * (filters / 2))
 
+    def _backs(self) -> tuple[Tensor, Tensor]:
+        """Return what the pull towards the start adds to ``B`` and ``a``, empty if nothing."""
+        lesson = self.lesson
+        pulls = (lesson.eta * lesson.l2_sp).to(self.B.dtype)[:, None]
+        if not pulls.any():
+            return self.B[..., :0], self.a[:, :0]
+        return pulls[..., None] * self.B_start, pulls * self.a_start
+
     def _advance_batched(self, steps: int) -> None:
         """Take all runs a step on at a time: the readable twin, and what a GPU is good at."""
         lesson, dtype = self.lesson, self.B.dtype
@@ -148,6 +162,7 @@ class Descent:
         signs, side = self.sides.sign(), self.sides.sign()[:, None]
         shows = (lesson.signs > 0).to(dtype)
         patches = lesson.patches.to(dtype)
+        B_back, a_back = self._backs()
         for _ in range(steps):
             q = rate * torch.sigmoid(-labels * self.outputs())
             change = side * q[:, None] * (self.B > 0)
@@ -160,6 +175,8 @@ class Descent:
             self.a = keep * self.a + learned * lesson.norm[:, None] + heard
             self.C = keep[..., None] * self.C + change
             self.c = keep * self.c + learned
+            if a_back.numel():
+                self.B, self.a = self.B + B_back, self.a + a_back
 
     def _advance_compiled(self, steps: int) -> None:
         """Take one run after another through all its steps, in the processor's caches."""
@@ -172,6 +189,7 @@ class Descent:
             for x in (lesson.along, lesson.labels, lesson.signs)
         )
         none = torch.zeros(len(B), 0, 0, dtype=dtype)
+        B_back, a_back = self._backs()
         descend(
             B.numpy(),
             C.numpy(),
@@ -185,6 +203,8 @@ class Descent:
             lesson.norm.numpy(),
             self._rate().to(dtype).numpy(),
             lesson.keep.to(dtype).numpy(),
+            (_deal(B_back, width) if B_back.numel() else none[:, None]).numpy(),
+            a_back.numpy(),
             steps,
         )
         self.B, self.C = _collect(B, samples), _collect(C, samples)

@@ -1,20 +1,18 @@
 """Noise that is not orthogonal to the signals: does the boundary move?"""
 
-import xarray as xr
-
-from legatee.experiments.experiment import Experiment, sweeps
+from legatee.experiments.experiment import Experiment, Found, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, accuracy, gain, gain_panel, measured
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
 SHARES, U_NORMS = [0.0, 0.5, 1.0], [0.0, 0.7, 1.4, 2.1, 2.8]
 X = Axis(label="universal signal |u|")
 REACH = 1.0  # a difference that is as good as none [points]
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw accuracy and gain for orthogonal to isotropic noise, and judge that they agree."""
+    grid, data = found
     name, final = "noise_signal_correlation", accuracy(data, "inherited")
     panels = (
         Curves(
@@ -55,6 +53,6 @@ EXPERIMENT = Experiment(
         "its size in their directions (0, 50 and 100 %): the last is plain isotropic noise, as "
         "real data would have."
     ),
-    **sweeps({"noise_signal_correlation": SHARES, "u_norm": U_NORMS}, 48, 400),
+    **sweeps({"noise_signal_correlation": SHARES, "u_norm": U_NORMS}, quick=48, full=400),
     read=read,
 )

@@ -1,20 +1,18 @@
 """Does a high dimension make transfer negative, or does it only take away from the optimum?"""
 
-import xarray as xr
-
-from legatee.experiments.experiment import Experiment, sweeps
+from legatee.experiments.experiment import Experiment, Found, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy, accuracy_panel, gain, gain_panel
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
 DIMENSIONS = [500, 2000, 10_000, 50_000, 250_000, 1_000_000]
 X = Axis(label="dimension d", log=True)
 GAP = 10.0  # the paper's constant: the test error stays above 0.1 [points]
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw accuracy and gain over d, and judge both readings of the theorem."""
+    grid, data = found
     gains = gain(data)
     panels = accuracy_panel(grid, data, X, "d"), gain_panel(grid, data, X, "d")
     high = DIMENSIONS[-3:]
@@ -63,6 +61,6 @@ EXPERIMENT = Experiment(
         "the theorem only that it is no longer near the optimum. The figure shows which of the "
         "two it is here."
     ),
-    **sweeps({"d": DIMENSIONS}, 48, 400),
+    **sweeps({"d": DIMENSIONS}, quick=48, full=400),
     read=read,
 )

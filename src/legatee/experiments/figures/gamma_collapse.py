@@ -1,14 +1,12 @@
 """Which number decides? Accuracy of many settings against Gamma, scratch's ratio, and ours."""
 
 import numpy as np
-import xarray as xr
 from sklearn.isotonic import isotonic_regression
 
-from legatee.experiments.experiment import Experiment, sweeps
+from legatee.experiments.experiment import Experiment, Found, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, accuracy, predictions
 from legatee.finding import Axis, Curves, Series
-from legatee.grid import Grid
 from legatee.theory.quantities import gamma, scratch_strength
 
 COLLAPSED = 2.0  # scatter around one curve that is as good as none [points]
@@ -21,8 +19,9 @@ AXES = {
 }
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw accuracy against each number, and judge how far settings scatter around one curve."""
+    grid, data = found
     final = accuracy(data, "inherited").transpose(*grid.dims, "seed").values
     final = final.reshape(len(grid), -1)
     mean = final.mean(1)
@@ -105,6 +104,6 @@ EXPERIMENT = Experiment(
         "how much is inherited. If one number decided how well the network does, the points "
         "would lie on one curve when drawn against it. The line is the best rising curve."
     ),
-    **sweeps(AXES, 16, 100),
+    **sweeps(AXES, quick=16, full=100),
     read=read,
 )

@@ -3,13 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-import xarray as xr
 
-from legatee.experiments.experiment import PAPER, Experiment, sweeps
+from legatee.experiments.experiment import PAPER, Experiment, Found, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import measured
 from legatee.finding import Axis, Curves, Series
-from legatee.grid import Grid
 from legatee.theory.growth import margin, noise_growth, signal_growth
 
 BASE = replace(PAPER, eta=0.25, steps=1000)
@@ -18,8 +16,9 @@ CLOSE = 0.25  # how far a ratio may be off [fraction]
 SAMPLES = [100, 400]
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw the coefficients over steps, and judge that they grow as x_t does."""
+    grid, data = found
     named = data.assign_coords(step=data["step_number"].sel(run="upstream").values)
     up = named.sel(run="upstream", sign=1, statistic="mean")
     panels: list[Curves] = []
@@ -87,6 +86,6 @@ EXPERIMENT = Experiment(
         "constants of ours. Both rise quickly at first and then ever more slowly, like a "
         "logarithm: longer training changes little."
     ),
-    **sweeps({"upstream.n": SAMPLES}, 16, 100, base=BASE, log_steps=LOOKS),
+    **sweeps({"upstream.n": SAMPLES}, quick=16, full=100, base=BASE, log_steps=LOOKS),
     read=read,
 )

@@ -1,20 +1,18 @@
 """How much to inherit: the gain over alpha under a strong, a medium and no universal signal."""
 
-import xarray as xr
-
-from legatee.experiments.experiment import Experiment, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import gain, gain_panel
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
 ALPHAS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
 STRENGTHS = {"no universal signal": 0.0, "medium": 1.26, "strong": 2.53}
 MIDDLE = 0.6  # an inheritance ratio in the middle
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw the gain over alpha, and judge where it rises and where it is negative."""
+    grid, data = found
     gains = gain(data)
     x = Axis(label="inheritance ratio alpha: share of the filters that is inherited")
     by = {name: {"u_norm": u} for name, u in STRENGTHS.items()}
@@ -71,8 +69,8 @@ EXPERIMENT = Experiment(
             "u_norm,downstream.v_norm": at_fixed_strength(list(STRENGTHS.values())),
             "alpha": ALPHAS,
         },
-        16,
-        200,
+        quick=16,
+        full=200,
     ),
     read=read,
 )

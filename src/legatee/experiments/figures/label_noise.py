@@ -1,19 +1,17 @@
 """Wrong labels in both tasks: does transfer stay above scratch?"""
 
-import xarray as xr
-
-from legatee.experiments.experiment import Experiment, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, accuracy, gain, gain_panel, measured
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
 SHARES, U_NORMS = [0.0, 0.05, 0.1, 0.2, 0.3], [0.0, 2.0]
 X = Axis(label="share of training labels that are wrong")
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw accuracy and gain over label noise, and judge that transfer stays above scratch."""
+    grid, data = found
     along, strong = "label_noise", data.sel(u_norm=2.0)
     panels = (
         Curves(
@@ -60,7 +58,9 @@ EXPERIMENT = Experiment(
         "judged on are right."
     ),
     **sweeps(
-        {"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), "label_noise": SHARES}, 48, 400
+        {"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), "label_noise": SHARES},
+        quick=48,
+        full=400,
     ),
     read=read,
 )

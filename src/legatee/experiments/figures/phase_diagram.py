@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import xarray as xr
 
-from legatee.experiments.experiment import PAPER, Experiment
+from legatee.experiments.experiment import PAPER, Experiment, Found
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy, gain, predictions
 from legatee.finding import Axis, Heatmap, Series
@@ -22,8 +22,9 @@ Scale = Literal["sequential", "diverging", "cut"]
 X, Y = Axis(label="universal signal |u|"), Axis(label="dimension d", log=True)
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Heatmap, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Heatmap, ...], tuple[Claimed, ...]]:
     """Draw the maps, and judge how sharp the boundary is and whether theory knows where it lies."""
+    grid, data = found
     final, gains = accuracy(data, "inherited"), gain(data)
     predicted, theirs = predictions(grid, "inherited"), predictions(grid, "gain")
     line = _line(f"predicted: {GOOD:g} percent", predicted, GOOD)
@@ -137,7 +138,7 @@ EXPERIMENT = Experiment(
         "Middle: how much better or worse than training from scratch. Right: the first map cut "
         "at a threshold. The lines are predicted without simulating."
     ),
-    quick=Sweep(grid=_grid(14), seeds=tuple(range(6))),
-    full=Sweep(grid=_grid(40), seeds=tuple(range(10))),
+    quick=(Sweep(grid=_grid(14), seeds=tuple(range(6))),),
+    full=(Sweep(grid=_grid(40), seeds=tuple(range(10))),),
     read=read,
 )

@@ -1,58 +1,63 @@
-"""Weight decay: does it take the harm out of inherited filters?"""
+"""Regularisation: does a pull on the weights take the harm out of inherited filters?"""
 
-import xarray as xr
-
-from legatee.experiments.experiment import Experiment, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy, gain, gain_panel
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
-DECAYS, U_NORMS = [0.0, 1e-3, 3e-3, 1e-2, 3e-2], [0.0, 2.0]
-X = Axis(label="weight decay in both trainings")
+PULLS, U_NORMS = [0.0, 1e-3, 3e-3, 1e-2, 3e-2], [0.0, 2.0]
+KINDS = {"weight_decay": "weight decay", "l2_sp": "a pull to the start (L2-SP)"}
+LOST = 0.5  # a loss that is none [points]
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw the gain over weight decay, and judge whether it removes negative transfer."""
+def read(*found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw the gain over both pulls, and judge whether they remove negative transfer."""
+    panels, claims = [], []
     by = {f"|u| = {u:g}": {"u_norm": u} for u in U_NORMS}
-    none = data.sel(u_norm=0.0)
-    inherited, strongest = accuracy(none, "inherited"), DECAYS[-1]
-    return (gain_panel(grid, data, X, "weight_decay", by),), (
-        Claimed(
-            text="Weight decay removes negative transfer: half a point at most is lost.",
-            source="open question: regularisation",
-            effects=[
-                Effect(
-                    what=f"gain at |u| = 0 with weight decay {strongest:g}",
-                    values=gain(none).sel(weight_decay=strongest).values,
-                    at_least=-0.5,
-                )
-            ],
-        ),
-        Claimed(
-            text="Weight decay makes the harmfully inheriting network better.",
-            source="open question: regularisation",
-            effects=[
-                Effect(
-                    what=f"accuracy at |u| = 0 with weight decay {strongest:g} over none",
-                    values=(
-                        inherited.sel(weight_decay=strongest) - inherited.sel(weight_decay=0.0)
-                    ).values,
-                )
-            ],
-        ),
-    )
+    for (grid, data), (kind, words) in zip(found, KINDS.items(), strict=True):
+        panel = gain_panel(grid, data, Axis(label=f"strength of {words}"), kind, by)
+        panels.append(panel.model_copy(update={"title": f"Gain under {words}"}))
+        none = data.sel(u_norm=0.0)
+        inherited = accuracy(none, "inherited")
+        strong, without = {kind: PULLS[-1]}, {kind: 0.0}
+        claims += [
+            Claimed(
+                text=f"With {words}, at most half a point is lost to negative transfer.",
+                source="open question: regularisation",
+                effects=[
+                    Effect(
+                        what=f"gain at |u| = 0, strength {PULLS[-1]:g}",
+                        values=gain(none).sel(strong).values,
+                        at_least=-LOST,
+                    )
+                ],
+            ),
+            Claimed(
+                text=f"A harmfully inheriting network does better with {words}.",
+                source="open question: regularisation",
+                effects=[
+                    Effect(
+                        what=f"accuracy at |u| = 0, strength {PULLS[-1]:g} over none",
+                        values=(inherited.sel(strong) - inherited.sel(without)).values,
+                    )
+                ],
+            ),
+        ]
+    return tuple(panels), tuple(claims)
 
 
 EXPERIMENT = Experiment(
     name="regularisation",
     title="Regularisation",
     caption=(
-        "Weight decay pulls all weights towards zero, inherited ones too. The gain is over a "
+        "Weight decay pulls all weights towards zero, inherited ones too; L2-SP pulls them towards "
+        "where downstream training started, which is what was inherited. The gain is over a "
         "scratch network that is regularised alike."
     ),
     **sweeps(
-        {"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), "weight_decay": DECAYS}, 48, 400
+        *({"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), kind: PULLS} for kind in KINDS),
+        quick=48,
+        full=400,
     ),
     read=read,
 )

@@ -1,19 +1,17 @@
 """The paper's second figure: what both tasks share is varied, at the same total signal."""
 
-import xarray as xr
-
-from legatee.experiments.experiment import Experiment, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy_panel, gain, gain_panel
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
 U_NORMS = [0.0, 0.4, 0.8, 1.2, 1.6, 2.0, 2.4, 2.8]
 X = Axis(label="universal signal |u|, at fixed |u + v2|")
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw accuracy and gain over |u|, and judge that inheriting hurts without, and helps with."""
+    grid, data = found
     gains = gain(data)
     panels = (
         accuracy_panel(grid, data, X, "u_norm"),
@@ -54,6 +52,6 @@ EXPERIMENT = Experiment(
         "which knows nothing of the upstream task, is a flat line. Where the gain is below "
         "zero, starting with the upstream network's filters is worse than starting with none."
     ),
-    **sweeps({"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS)}, 48, 400),
+    **sweeps({"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS)}, quick=48, full=400),
     read=read,
 )

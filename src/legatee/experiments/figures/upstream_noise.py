@@ -2,20 +2,18 @@
 
 from itertools import pairwise
 
-import xarray as xr
-
-from legatee.experiments.experiment import PAPER, Experiment, sweeps
+from legatee.experiments.experiment import PAPER, Experiment, Found, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import gain, gain_panel
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
 NOISES = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
 VANISHED = 1.0  # a gain that is as good as none [points]
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw the gain over upstream noise, and judge that it falls and vanishes."""
+    grid, data = found
     gains, along = gain(data), "upstream.sigma_p"
     panel = gain_panel(grid, data, Axis(label="upstream noise level sigma_1", log=True), along)
     little, much = gains.sel({along: NOISES[0]}).values, gains.sel({along: NOISES[-1]}).values
@@ -66,6 +64,10 @@ EXPERIMENT = Experiment(
         "has then memorised more noise and less of the signal. The noise of the downstream task"
         " stays the same."
     ),
-    **sweeps({"upstream.sigma_p,upstream.eta": [(s, _rate(s)) for s in NOISES]}, 48, 400),
+    **sweeps(
+        {"upstream.sigma_p,upstream.eta": [(s, _rate(s)) for s in NOISES]},
+        quick=48,
+        full=400,
+    ),
     read=read,
 )

@@ -2,19 +2,17 @@
 
 from itertools import pairwise
 
-import xarray as xr
-
-from legatee.experiments.experiment import Experiment, sweeps
+from legatee.experiments.experiment import Experiment, Found, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, accuracy, accuracy_panel, gain, measured
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
 SAMPLES = [100, 200, 500, 1000]
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw accuracies over steps and over samples, and judge that more samples are better."""
+    grid, data = found
     named = data.assign_coords(step=data["step_number"].sel(run="inherited").values)
     curves = [
         measured(
@@ -69,6 +67,6 @@ EXPERIMENT = Experiment(
         "Right: how well in the end, over the number of samples that the upstream network had "
         "learned from. Dashed lines are predicted without simulating."
     ),
-    **sweeps({"upstream.n": SAMPLES}, 16, 128, log_steps=21),
+    **sweeps({"upstream.n": SAMPLES}, quick=16, full=128, log_steps=21),
     read=read,
 )

@@ -1,19 +1,17 @@
 """Whole layers: everything is inherited, as the authors' layer transfer does."""
 
-import xarray as xr
-
-from legatee.experiments.experiment import Experiment, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import gain, gain_panel
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
 U_NORMS = [0.0, 0.7, 1.4, 2.1, 2.8]
 ALPHAS = {0.5: "half of the layer", 1.0: "the whole layer"}
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw the gain of a half and of the whole, and judge which is better."""
+    grid, data = found
     gains, by = gain(data), {name: {"alpha": alpha} for alpha, name in ALPHAS.items()}
     x = Axis(label="universal signal |u|, at fixed |u + v2|")
     panel = gain_panel(grid, data, x, "u_norm", by)
@@ -49,7 +47,9 @@ EXPERIMENT = Experiment(
         "both are compared over the strength of what the tasks share."
     ),
     **sweeps(
-        {"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), "alpha": list(ALPHAS)}, 32, 300
+        {"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), "alpha": list(ALPHAS)},
+        quick=32,
+        full=300,
     ),
     read=read,
 )

@@ -1,19 +1,17 @@
 """How wide the networks are: does the number of filters matter?"""
 
-import xarray as xr
-
-from legatee.experiments.experiment import Experiment, sweeps
+from legatee.experiments.experiment import Experiment, Found, sweeps
 from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy, accuracy_panel
 from legatee.finding import Axis, Curves
-from legatee.grid import Grid
 
 FILTERS = [2, 4, 10, 20, 40, 100]
 REACH = 1.0  # a difference that is as good as none [points]
 
 
-def read(grid: Grid, data: xr.Dataset) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     """Draw accuracies over m, and judge that wide networks are all alike."""
+    grid, data = found
     panel = accuracy_panel(grid, data, Axis(label="filters per sign m", log=True), "m")
     final = accuracy(data, "inherited")
     effects = [
@@ -41,6 +39,6 @@ EXPERIMENT = Experiment(
         "Networks with few filters on the left, with many on the right; half are inherited. The"
         " learning rate grows with the width, so that all learn equally fast."
     ),
-    **sweeps({"m,eta": [(m, m / 20) for m in FILTERS]}, 48, 400),
+    **sweeps({"m,eta": [(m, m / 20) for m in FILTERS]}, quick=48, full=400),
     read=read,
 )

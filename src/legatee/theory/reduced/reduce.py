@@ -55,7 +55,7 @@ def outside(setting: Setting) -> tuple[str, ...]:
         Reasons in words; none where it holds.
     """
     reasons = []
-    for name in ("noise_signal_correlation", "label_noise", "weight_decay"):
+    for name in ("noise_signal_correlation", "label_noise", "weight_decay", "l2_sp"):
         if getattr(setting, name):
             reasons.append(f"{name} is {getattr(setting, name):g}; the theory is for 0")
     if setting.inherit != "random":
