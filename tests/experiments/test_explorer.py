@@ -184,7 +184,7 @@ def test_fifty_random_settings_are_predicted_as_by_python(visit):
 
 def test_where_the_theory_ends_the_same_reasons_are_given(visit):
     page, settings = visit(), random_settings(50, inside=False)
-    strange = ("label_noise", "weight_decay", "noise_signal_correlation")
+    strange = ("label_noise", "weight_decay", "l2_sp", "noise_signal_correlation")
     settings += [Setting.of({**asdict(EXAMPLE), name: 0.015}) for name in strange]
     settings += [Setting.of({**asdict(EXAMPLE), "inherit": "active", "sigma_0": 1e30})]
     page.evaluate(HIRE)
