@@ -23,7 +23,7 @@ def stops(part, name):
 
 
 def test_everything_that_a_prediction_depends_on_has_a_slider():
-    beyond_the_theory = {"noise_signal_correlation", "label_noise", "weight_decay"}
+    beyond_the_theory = {"noise_signal_correlation", "label_noise", "weight_decay", "l2_sp"}
     without_effect = {"active_threshold"}  # unless inherit is active, which is beyond the theory
     assert set(SLIDERS) == set(QUANTITIES) - beyond_the_theory - without_effect
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from legatee.sweep.declare import Sweep
     from legatee.sweep.work import Workers
 
-OPTIONS = ("seeds", "log_steps", "test_draws", "dtype")
+OPTIONS = ("seeds", "log_steps", "test_draws", "dtype", "layers")
 TABLES = ("setting", "axes")
 SPAN = ("from", "to", "count", "log")
 SEEDS = Quantity(about="seeds, or values of an axis", units="count", low=1, high=10**6, whole=True)

@@ -34,6 +34,7 @@ FIGURES = (
     "regularisation",
     "selected_inheritance",
     "activation_rule",
+    "depth",
 )
 
 

@@ -255,7 +255,7 @@ def _follow(descent: Descent, task: int, world: World, before: Coefficients) -> 
 def _performance(descent: Descent, task: int, world: World) -> dict[str, Tensor]:
     """Measure how well a batch of networks does ``[S]``."""
     accuracy, error = evaluate.test_accuracy(
-        descent.weights, descent.lesson.signal, world.scales[task], world.tests, evaluate.response
+        descent.weights, descent.lesson.signal, world.scales[task], world.tests, evaluate.responses
     )
     return {
         "train_loss": evaluate.train_loss(descent),

@@ -36,19 +36,20 @@ def train_accuracy(descent: Descent) -> Tensor:
     return _right(descent.lesson.labels * descent.outputs().double()).mean(1)
 
 
-def response(heard: Tensor) -> Tensor:
-    """Return what two-layer networks say of patches.
+def responses(heard: Tensor) -> Tensor:
+    """Return what two-layer networks say of patches, and of their negatives.
 
     Args:
         heard: What their filters, those of the positive sign first, say of them ``[S, P, R]``.
 
     Returns:
-        Outputs ``[S, P]``; those of the patches of a sample add up.
+        Outputs ``[2, S, P]``; those of the patches of a sample add up.
     """
     filters = heard.shape[-1]
     sides = torch.full((filters,), 2 / filters, dtype=heard.dtype, device=heard.device)
     sides[filters // 2 :] *= -1
-    return heard.relu() @ sides
+    says = heard.relu() @ sides
+    return torch.stack([says, says - heard @ sides])  # relu(-x) = relu(x) - x
 
 
 def test_accuracy(
@@ -70,7 +71,7 @@ def test_accuracy(
         signal: The signal patch of the task ``[S, D]``.
         scale: Standard deviation of a noise patch along each coordinate ``[S, D]``.
         normals: Standard normals in the type to compute in ``[S, draws, >= R]``.
-        respond: What the networks make of what their filters hear, see :func:`response`;
+        respond: What the networks make of what their filters hear, see :func:`responses`;
             positively homogeneous.
 
     Returns:
@@ -85,9 +86,9 @@ def test_accuracy(
     eye = torch.eye(filters.shape[1], dtype=filters.dtype, device=filters.device)
     factor, _ = torch.linalg.cholesky_ex(covariance + jitter * eye)
     heard = normals[..., : filters.shape[1]] @ factor.to(normals.dtype).mT
-    noise = torch.stack([respond(heard), respond(-heard)])
+    noise = respond(heard)
     says = (filters @ signal[..., None])[..., 0].to(normals.dtype)
-    shown, hidden = respond(torch.stack([says, -says], 1)).split(1, dim=1)
+    shown, hidden = respond(says[:, None])
     right = (_right(shown + noise) + _right(-hidden - noise)).mean(0) / 2
     accuracy = right.mean(1)
     # As if one more draw were right and one more wrong: agreement of all draws is no certainty.

@@ -7,11 +7,13 @@ from itertools import product
 from math import prod
 from pathlib import Path
 from platform import node
+from typing import Any
 
 import numpy as np
 
 from legatee.errors import LegateeError, UnusableOutput
 from legatee.results import Store, Unit
+from legatee.simulator.deep import simulate_deep
 from legatee.simulator.run import simulate
 from legatee.sweep.declare import CODES, Sweep, dims_of, layout_of
 
@@ -83,14 +85,16 @@ def _compute(block: Block, store: Store) -> int:
     part = block.part
     *axes, seeds = block.spans.values()  # in the dimensions' order
     places = [np.ravel_multi_index(at, part.grid.shape) for at in product(*axes)]
-    found = simulate(
-        [part.grid[int(place)] for place in places],
-        [part.seeds[i] for i in seeds],
-        device=block.device,
-        dtype=part.dtype,
-        log_steps=part.log_steps,
-        test_draws=part.test_draws,
-    )
+    runs = [part.grid[int(place)] for place in places], [part.seeds[i] for i in seeds]
+    how: dict[str, Any] = {
+        "device": block.device,
+        "dtype": part.dtype,
+        "test_draws": part.test_draws,
+    }
+    if part.layers == 2:
+        found = simulate(*runs, log_steps=part.log_steps, **how)
+    else:
+        found = simulate_deep(*runs, layers=part.layers, **how)
     bad = int((found["status"] != "done").sum())
     found["status"] = found["status"].copy(data=np.vectorize(CODES.get)(found["status"].values))
     shape, values = tuple(len(span) for span in axes), {}

@@ -13,19 +13,21 @@ from legatee.grid import Grid
 from legatee.results import Layout, Variable
 from legatee.setting import Setting, fields
 from legatee.simulator.batch import seconds_of
+from legatee.simulator.deep import LAYERS, MEASURED_DEEP
 from legatee.simulator.label import MEASURED, RUNS, STATUSES
 from legatee.simulator.request import how_of, seeds_of
 
 BLOCK_SECONDS = 10.0  # that a unit of work takes at most, about: little is lost with it [s]
 SAMPLE = 256  # settings that a cell's time is estimated from [count]
 MOST = 10**6  # values along an axis: more are a slip [count]
+DEEP = 5  # times as long for each layer without a compiled kernel [ratio]
 BLOCKS = 32  # that work is divided into at least, where these take a second or more [count]
 SIDES: dict[str, list] = {
     "task": ["upstream", "downstream"],
     "sign": [1, -1],
     "statistic": ["mean", "spread"],
 }
-OPTIONS = ("log_steps", "test_draws", "dtype")
+OPTIONS = ("log_steps", "test_draws", "dtype", "layers")
 CODES = {status: code for code, status in enumerate(("missing", *STATUSES))}  # on disk
 Box = dict[str, tuple]  # for each axis, and for "seed", some of its values
 
@@ -41,6 +43,9 @@ class Sweep:
             them [count, >= 2].
         test_draws: Test points of each seed and task [count, >= 2].
         dtype: What to compute in, ``float32`` or ``float64``.
+        layers: Layers of the networks, the fixed outputs among them; of more than two, the
+            paper's, only loss and accuracy are measured, before training and after it
+            [count, >= 2].
 
     Raises:
         InvalidSetting: If a number is out of its range.
@@ -58,10 +63,17 @@ class Sweep:
     log_steps: int = 2
     test_draws: int = 500
     dtype: str = "float32"
+    layers: int = 2
 
     def __post_init__(self) -> None:
         if not isinstance(self.log_steps, int):
             raise InvalidSetting(f"log_steps is {self.log_steps!r}; expected a whole number >= 2")
+        LAYERS.check("layers", self.layers)
+        if self.layers > 2 and self.log_steps > 2:
+            raise InvalidSetting(
+                f"log_steps is {self.log_steps}; networks of {self.layers} layers are looked at "
+                "before training and after it, twice"
+            )
         if len(self.seeds) > MOST:
             raise InvalidSetting(f"there are {len(self.seeds)} seeds; expected {MOST} at most")
         object.__setattr__(self, "seeds", tuple(seeds_of(self.seeds)))
@@ -86,7 +98,8 @@ class Sweep:
 
     def seconds(self, number: int) -> float:
         """Return about how long one cell of a setting takes [s]."""
-        return seconds_of(self.grid[number], self.log_steps, self.test_draws)
+        two = seconds_of(self.grid[number], self.log_steps, self.test_draws)
+        return two if self.layers == 2 else DEEP * (self.layers - 1) * two
 
     def within(self, box: Box) -> "Sweep":
         """Return the part of this sweep that lies in a box."""
@@ -148,7 +161,7 @@ def variables_of(part: Sweep) -> dict[str, tuple[tuple[str, ...], str, str]]:
     kept = {
         name: ((*cell, *dims[2:]), units, about)
         for name, (dims, units, about) in MEASURED.items()
-        if "filter" not in dims
+        if "filter" not in dims and (part.layers == 2 or name in MEASURED_DEEP)
     }
     return {
         **kept,

@@ -1,4 +1,5 @@
-// What the model needs of NumPy. A matrix is its rows, one after the other.
+// What the model needs of NumPy. A matrix is its rows, one after the other. Numbers are double,
+// where Python's are single: what is drawn is rounded to single, so that both begin alike.
 "use strict";
 
 function matrix(rows, columns) {

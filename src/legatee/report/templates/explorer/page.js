@@ -33,7 +33,7 @@ function hire(listen) {
   return worker;
 }
 
-/** Start every worker; the first time that the explorer is seen. */
+/** Start every worker and ask for a first answer; when the explorer is seen for the first time. */
 function begin() {
   const source = new Blob([find("model").textContent], { type: "text/javascript" });
   hire.address = URL.createObjectURL(source);
@@ -46,17 +46,23 @@ function begin() {
   change();
 }
 
-/** Answer for where the sliders stand now, and leave everything else until they rest. */
-function change() {
+/** Show where the sliders stand: their values, the command, the place on the map. */
+function show() {
   for (const slider of sliders) showSlider(slider);
   find("command").textContent = command(fields, start);
+  markMap();
+}
+
+/** Answer for where the sliders stand now, and leave everything else until they rest. */
+function change() {
+  show();
+  if (!answering) return; // not yet begun
   number += 1;
   find("answer").setAttribute("aria-busy", "true");
   answering.postMessage({ number, question: "prediction", setting: settingOf(fields) });
   following.postMessage({ number }); // all cores are for the answer
   for (const worker of mapping) worker.postMessage({ number });
   clearTimeout(resting);
-  markMap();
 }
 
 function showSlider(slider) {
@@ -98,7 +104,7 @@ function showAnswer(answer) {
 
 /** The sliders rest: compute what follows from the prediction, and the map. */
 function rest() {
-  find("answer").setAttribute("aria-busy", "false"); // from now on a screen reader may read the answer
+  find("answer").setAttribute("aria-busy", "false"); // now a screen reader may read it
   following.postMessage({ number, question: "consequences", prediction });
   drawMap();
 }
@@ -116,7 +122,7 @@ function showConsequence({ number: asked, limiting_factor, crossover, best_alpha
 
 const capital = (words) => words[0].toUpperCase() + words.slice(1);
 
-// --- the map --------------------------------------------------------------------------------------
+// --- the map ------------------------------------------------------------------------------------
 
 const chosenMap = () => maps[root.querySelector("input[type=radio]:checked").value];
 
@@ -181,7 +187,7 @@ function mapWords() {
     `${share((gain) => gain < -NEGLIGIBLE)}; the theory does not cover ${share(Number.isNaN)}.`;
 }
 
-// --- what the reader does -------------------------------------------------------------------------
+// --- what the reader does -----------------------------------------------------------------------
 
 for (const slider of sliders) {
   slider.addEventListener("input", () => {
@@ -229,6 +235,7 @@ find("copy").addEventListener("click", async () => {
   }
 });
 
+show();
 new IntersectionObserver(([entry], observer) => {
   if (!entry.isIntersecting) return;
   observer.disconnect();

@@ -18,7 +18,7 @@ function reduced(setting) {
 /** In which respects the reduced model does not hold, in words; none where it holds. */
 function outside(setting) {
   const reasons = [];
-  for (const name of ["noise_signal_correlation", "label_noise", "weight_decay"]) {
+  for (const name of ["noise_signal_correlation", "label_noise", "weight_decay", "l2_sp"]) {
     if (setting[name]) reasons.push(`${name} is ${general(setting[name])}; the theory is for 0`);
   }
   if (setting.inherit !== "random") {

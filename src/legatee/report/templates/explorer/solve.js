@@ -4,7 +4,7 @@
 // this may listen for something newer.
 
 /** Accuracies of scratch, zero-shot and inherited [replica, 3]; two replicas in turn are a pair.
- *  Yields what it has after every pair. */
+ *  Yields what it has after every pair, and nothing in between. */
 function* solve(first, second, world, tolerance, normals) {
   const followed = follow(first, second, world), accuracies = [], inherited = [];
   while (accuracies.length < MOST) {
@@ -13,7 +13,7 @@ function* solve(first, second, world, tolerance, normals) {
     accuracies.push(runReplica(second, world, followed, inherited[b], normals, replica));
     const done = accuracies.length;
     if (done >= FEWEST && done % 8 === 0 && largestError(accuracies) < tolerance) break;
-    if (done % 2 === 0) yield accuracies;
+    yield done % 2 ? [] : accuracies;
   }
   return accuracies;
 }

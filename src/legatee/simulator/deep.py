@@ -1,4 +1,4 @@
-"""Deeper networks in the model world: does inheriting change its sign where two layers do?
+"""Networks of more layers than the paper's two, in the same world.
 
 The network of :func:`simulate_deep` is the paper's with ReLU layers between its filters and its
 fixed outputs. A patch goes through the first layer, 2 m filters, and then through layers of 2 m
@@ -29,8 +29,8 @@ from torch.nn.functional import softplus
 from legatee.errors import InvalidSetting
 from legatee.quantity import Quantity
 from legatee.setting import Setting
+from legatee.simulator import evaluate
 from legatee.simulator.batch import Cell, How, Measured, World
-from legatee.simulator.evaluate import response, test_accuracy
 from legatee.simulator.inherit import Heirs
 from legatee.simulator.label import label
 from legatee.simulator.request import how_of, memory_of, seeds_of, settings_of
@@ -40,7 +40,8 @@ from legatee.simulator.train import Lesson
 Network = list[Tensor]  # of each layer the weights [S, features, inputs], in one floating type
 UPPER = 7  # the first stream of random numbers that the two-layer simulator leaves free
 MEMORY = 0.5  # of a batch [GiB]
-_LAYERS = Quantity(about="layers, the fixed outputs among them", units="count", low=2, whole=True)
+MEASURED_DEEP = ("train_loss", "test_accuracy", "test_accuracy_error")
+LAYERS = Quantity(about="layers, the fixed outputs among them", units="count", low=2, whole=True)
 
 
 def simulate_deep(
@@ -89,7 +90,7 @@ def simulate_deep(
         True
     """
     chosen, numbers = settings_of(settings), seeds_of(seeds)
-    depth = _LAYERS.check("layers", layers)
+    depth = LAYERS.check("layers", layers)
     for setting in chosen:
         if setting.inherit != "random":
             raise InvalidSetting(f"inherit is {setting.inherit}; deeper networks know only random")
@@ -168,19 +169,24 @@ def _train(network: Network, lesson: Lesson, steps: int) -> Network:
     return weights
 
 
-def _respond(heard: Tensor, upper: Network) -> Tensor:
-    """Return what networks say of patches ``[S, P]`` whose filters say ``heard [S, P, R]``."""
+def _response(heard: Tensor, upper: Network) -> Tensor:
+    """Return what networks say of patches ``[S, P]`` of which filters hear ``[S, P, R]``."""
     for weights in upper:
         heard = heard.relu() @ weights.mT
-    return response(heard)
+    positive, negative = heard.relu().chunk(2, dim=-1)
+    return positive.mean(-1) - negative.mean(-1)
+
+
+def _responses(heard: Tensor, upper: Network) -> Tensor:
+    """Return the same, and what they say of the patches' negatives ``[2, S, P]``."""
+    return torch.stack([_response(heard, upper), _response(-heard, upper)])
 
 
 def _losses(network: Network, lesson: Lesson) -> Tensor:
     """Return the mean logistic loss of the training samples ``[S]``."""
     first, *upper = network
-    says = (first @ lesson.signal[..., None])[..., 0]
-    shown, hidden = _respond(torch.stack([says, -says], 1), upper).split(1, dim=1)
-    noise = _respond(lesson.patches @ first.mT, upper)
+    shown, hidden = _responses(lesson.signal[:, None] @ first.mT, upper)
+    noise = _response(lesson.patches @ first.mT, upper)
     outputs = noise + torch.where(lesson.signs > 0, shown, hidden)
     return softplus(-lesson.labels * outputs).mean(1)
 
@@ -188,12 +194,12 @@ def _losses(network: Network, lesson: Lesson) -> Tensor:
 @torch.no_grad()
 def _measure(network: Network, lesson: Lesson, world: World, task: int) -> dict[str, Tensor]:
     """Measure how well networks do ``[S]``."""
-    accuracy, error = test_accuracy(
+    accuracy, error = evaluate.test_accuracy(
         network[0].double(),
         world.lessons[task].signal,
         world.scales[task],
         world.tests,
-        partial(_respond, upper=network[1:]),
+        partial(_responses, upper=network[1:]),
     )
     loss = _losses(network, lesson).double()
     return {"train_loss": loss, "test_accuracy": accuracy, "test_accuracy_error": error}

@@ -11,8 +11,8 @@ from torch import nn
 
 import reference
 from legatee import Grid, LegateeError, Setting, Task, simulate
-from legatee.experiments.depth import simulate_deep
 from legatee.simulator.batch import How, World
+from legatee.simulator.deep import simulate_deep
 
 GENERIC = Setting(
     d=40,

@@ -1,0 +1,122 @@
+"""Every figure, small: it runs, is read, is drawn, and says what it stands on."""
+
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from legatee import LegateeError
+from legatee.experiments import reproduce
+from legatee.experiments.figures.phase_diagram import _crossings
+from legatee.experiments.panels import measured
+from legatee.finding import Finding, Outcome
+from legatee.grid import Grid
+from legatee.report.findings import render_findings
+from legatee.sweep.work import executor, processes
+
+FILES = Path(reproduce.__file__).parent / "figures"
+
+
+def small(sweep):
+    """The same axes, with fewer steps and seeds."""
+    base = replace(sweep.grid.base, steps=8)
+    return replace(sweep, grid=Grid(base=base, axes=sweep.grid.axes), seeds=(0, 1, 2))
+
+
+class Nobody(Executor):
+    def submit(self, *_):
+        pytest.fail("nothing was left to do")
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory):
+    """All figures from small sweeps."""
+    true = reproduce.experiment
+
+    def smaller(name):
+        one = true(name)
+        return replace(one, quick=tuple(small(sweep) for sweep in one.quick))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reproduce, "experiment", smaller)
+        folder = tmp_path_factory.mktemp("figures")
+        found = reproduce.reproduce([], folder, workers=processes(1))
+    return folder, found
+
+
+def test_every_file_is_a_figure():
+    files = {path.stem for path in FILES.glob("*.py")} - {"__init__"}
+    assert files == set(reproduce.FIGURES)
+    for name in files:
+        assert reproduce.experiment(name).name == name
+
+
+def test_every_figure_has_panels_claims_and_a_caption(findings):
+    folder, found = findings
+    assert [finding.name for finding in found] == list(reproduce.FIGURES)
+    for finding in found:
+        assert finding.panels
+        assert finding.claims
+        assert len(finding.caption) > 100
+        assert finding.setting["seeds"] == "3, paired"
+        assert (folder / finding.data / "1" / "part-000.zarr").is_dir()
+        text = (folder / f"{finding.name}.json").read_text()
+        assert Finding.from_json(text).to_json() == text == finding.to_json()
+
+
+def test_every_comparison_is_of_seeds_and_decides_its_claim(findings):
+    for finding in findings[1]:
+        for claim in finding.claims:
+            outcomes = {test.outcome for test in claim.tests}
+            assert (claim.outcome is Outcome.CONFIRMED) == (outcomes == {Outcome.CONFIRMED})
+            assert (claim.outcome is Outcome.REFUTED) == (Outcome.REFUTED in outcomes)
+            for test in claim.tests:
+                assert test.seeds == 3
+                assert (test.seeds_needed is None) == (test.outcome is not Outcome.UNDECIDED)
+
+
+def test_all_of_it_makes_a_page(findings):
+    page = render_findings(findings[1], title="All figures")
+    for finding in findings[1]:
+        assert finding.title in page
+
+
+def test_the_same_command_goes_on_where_it_was(findings, monkeypatch):
+    folder, found = findings
+    monkeypatch.setattr(
+        reproduce,
+        "experiment",
+        lambda name, true=reproduce.experiment: replace(
+            true(name), quick=tuple(small(sweep) for sweep in true(name).quick)
+        ),
+    )
+    (again,) = reproduce.reproduce(["growth"], folder, workers=executor(Nobody()))
+    assert again.panels == next(one for one in found if one.name == "growth").panels
+
+
+def test_an_unknown_figure_is_refused_with_the_nearest(tmp_path):
+    with pytest.raises(LegateeError, match="did you mean universal_signal"):
+        reproduce.reproduce(["universal_signals"], tmp_path)
+
+
+def test_a_crossing_is_found_between_two_columns():
+    import xarray as xr
+
+    values = xr.DataArray(
+        [[50.0, 70.0, 90.0], [85.0, 90.0, 95.0], [50.0, 50.0, 60.0]],
+        {"d": [1, 2, 3], "u_norm": [0.0, 1.0, 2.0]},
+        ("d", "u_norm"),
+    )
+    # a map above the level from the start, or never, crosses it nowhere
+    np.testing.assert_allclose(_crossings(values, 80.0), [1.5, np.nan, np.nan])
+
+
+def test_a_curve_has_students_intervals():
+    import xarray as xr
+
+    values = xr.DataArray([[1.0, 2.0, 3.0]], {"x": [7.0]}, ("x", "seed"))
+    series = measured("three seeds", values, "x")
+    assert (series.x, series.y) == ((7.0,), (2.0,))
+    assert series.error == pytest.approx((4.303 / 3**0.5,), rel=1e-3)
