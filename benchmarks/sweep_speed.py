@@ -74,7 +74,7 @@ def seconds(clock: Callable[[], float], do: Callable, *args: object, **more: obj
 def overhead() -> None:
     """Compare a sweep, and a resumed one, with the bare simulation of the same cells."""
     rows, names = [], count()
-    cases = {"phase diagram": phase(8, 30), "tiny cells": tiny(5000)}
+    cases = {"phase diagram": phase(8, 30), "tiny cells": tiny(20_000)}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as here:
         for name, sweep in cases.items():
             bare, swept, again = [], [], []

@@ -1,6 +1,7 @@
 """``legatee sweep`` as a user types it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +66,12 @@ def test_a_file_says_what_to_simulate(written):
     own = {"m": 3, "upstream.n": 30, "inherit": "active"}
     assert fields(sweep.grid.base) == {**fields(EXAMPLE), **own}
     assert len(read_sweep(written("few.toml", "[axes]\nalpha = [0, 1]")).seeds) == 8
+
+
+def test_the_documents_file_is_one(written):
+    page = (Path(__file__).parents[2] / "docs" / "sweeps.md").read_text()
+    sweep = read_sweep(written("grid.toml", page.split("```toml")[1].split("```")[0]))
+    assert sweep.cells == 4 * 11 * 5 * 3 * 10
 
 
 def test_equal_ratios_are_numpys(written):

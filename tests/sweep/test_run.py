@@ -15,6 +15,7 @@ from sweep_cases import SMALL, D, chunks, here, marks, sweep_of, undisturbed
 
 from legatee import Grid, simulate
 from legatee.errors import LegateeError, UnknownName, UnusableOutput
+from legatee.simulator.deep import simulate_deep
 from legatee.sweep import declare
 from legatee.sweep.block import compute
 from legatee.sweep.declare import Sweep
@@ -86,6 +87,16 @@ def test_steps_are_told_along_the_axes_that_change_them(tmp_path):
     found = load(tmp_path)
     assert found["step_number"].sel(run="upstream", step=1).values.tolist() == [6, 10]
     assert found["eta"].values.tolist() == [0.2, 0.1]
+
+
+def test_deeper_networks_are_swept_too(tmp_path):
+    sweep = replace(sweep_of(2, d=(100, 300), alphas=(0, 1)), layers=3)
+    here(sweep, tmp_path)
+    found, alone = load(tmp_path), simulate_deep(sweep.grid, 2, layers=3)
+    for name in ("train_loss", "test_accuracy", "test_accuracy_error"):
+        expected = alone[name].values.reshape(found[name].shape)
+        np.testing.assert_allclose(found[name], expected, rtol=1e-4, atol=1e-5)
+    assert "layers is 3 there and 2 now" in refused(tmp_path, replace(sweep, layers=2))
 
 
 def test_some_variables_can_be_read_alone(filled):

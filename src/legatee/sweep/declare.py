@@ -190,5 +190,5 @@ def sweep_of(identity: Mapping[str, Any], box: Box) -> Sweep:
         )
     }
     base = Setting.of({name: value for name, value in (own | first).items() if value is not None})
-    options = {name: identity[name] for name in OPTIONS}
+    options = {name: identity[name] for name in OPTIONS if name in identity}
     return Sweep(grid=Grid(base=base, axes=axes), seeds=box["seed"], **options)

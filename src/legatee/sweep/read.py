@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from legatee.sweep.declare import CODES, SIDES, Box, Sweep, sweep_of, variables_
 from legatee.sweep.parts import part_of, paths_of
 
 STEPS = ("steps", "upstream.steps", "downstream.steps")
-MENDING = "legatee sweep --repair computes again what is damaged"
 
 
 def load(folder: str | os.PathLike[str], names: Iterable[str] | None = None) -> xr.Dataset:
@@ -80,14 +80,29 @@ def tally(folder: str | os.PathLike[str]) -> dict[str, int]:
     """
     found: Counter[str] = Counter()
     for path in _some(folder):
-        try:
+        with mending():
             check(path)
-        except UnusableOutput as error:
-            raise UnusableOutput(f"{error}; {MENDING}") from error
         codes = load_store(path, ["status"])["status"].values
         for status, runs in zip(CODES, np.bincount(codes.ravel()).tolist(), strict=False):
             found[status] += runs
     return {status: runs for status, runs in found.most_common() if runs}
+
+
+@contextmanager
+def mending() -> Iterator[None]:
+    """Say of damage how it is mended.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        UnusableOutput: If the block does.
+    """
+    try:
+        yield
+    except UnusableOutput as error:
+        hint = "legatee sweep --repair computes again what is damaged"
+        raise UnusableOutput(f"{error}; {hint}") from error
 
 
 def _some(folder: str | os.PathLike[str]) -> list[Path]:
@@ -99,10 +114,8 @@ def _some(folder: str | os.PathLike[str]) -> list[Path]:
 
 def _loaded(path: Path, names: set[str]) -> xr.Dataset:
     """Read a part; what a block left that was not finished is not shown."""
-    try:
+    with mending():
         found = load_store(path, names)
-    except UnusableOutput as error:
-        raise UnusableOutput(f"{error}; {MENDING}") from error
     there = found["status"].isel(run=0) > 0  # it is written last
     if not there.all():
         floating = [name for name in names if found[name].dtype.kind == "f"]

@@ -2,20 +2,22 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from random import Random
 from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 import xarray as xr
 
-from legatee.disk import writable_folder
+from legatee.disk import replacing
 from legatee.errors import LegateeError
 from legatee.progress import track
 from legatee.sweep.block import Block, compute
 from legatee.sweep.declare import Sweep
 from legatee.sweep.parts import parts_of
 from legatee.sweep.provenance import provenance as where_from
-from legatee.sweep.read import load
+from legatee.sweep.read import load, mending
 from legatee.sweep.work import Workers, each, processes
 
 
@@ -89,7 +91,11 @@ def fill(
         UnusableOutput: See there.
         LegateeError: See there.
     """
-    folder = writable_folder(out).resolve()  # workers may be in another one
+    folder = Path(out).resolve()  # workers may be elsewhere
+    probe = folder / f".{uuid4().hex}"  # of this process only
+    with replacing(probe):
+        pass
+    probe.unlink()
     about = where_from("legatee.sweep.run") if provenance is None else provenance
     blocks = []
     for part, store in parts_of(sweep, folder, {"device": device or "cpu", **about}):
@@ -97,7 +103,9 @@ def fill(
             for unit in store.damaged():
                 store.forget(unit)
         path, size = str(store.path), store.layout.block
-        for unit in store.pending():
+        with mending():
+            pending = store.pending()
+        for unit in pending:
             blocks.append(Block(path=path, part=part, block=size, unit=unit, device=device))
     Random().shuffle(blocks)  # processes at the same folder seldom meet at the same block
     if blocks:
