@@ -74,7 +74,8 @@ def chunks(folder):
 
 def marks(folder):
     """Blocks that are marked done [count]."""
-    return sum(path.suffix != ".partial" for path in Path(folder).glob("part-*.zarr/done/c/**/*"))
+    found = Path(folder).glob("part-*.zarr/done/c/**/*")
+    return sum(path.is_file() and path.suffix != ".partial" for path in found)
 
 
 def command(file, *words):

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+import dask
 import pytest
 from distributed import LocalCluster
 from sweep_cases import SECONDS, chunks, marks, sweep_of, undisturbed
@@ -15,16 +16,18 @@ from legatee.cli.sweep import workers_of
 from legatee.errors import LegateeError
 from legatee.sweep import declare, work
 from legatee.sweep.run import fill
-from legatee.sweep.work import dask
+from legatee.sweep.work import dask as workers_of_dask
 
 SEEDS = 150
 
 
 @pytest.fixture(scope="module")
 def cluster():
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as started:
+    patient = {"distributed.deploy.lost-worker-timeout": "10m"}  # a busy machine starts slowly
+    with (
+        dask.config.set(patient),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as started,
+    ):
         yield started
 
 
@@ -43,7 +46,7 @@ def test_lost_workers_change_no_bit(cluster, tmp_path, monkeypatch):
 
     killer = threading.Thread(target=kill_some)
     killer.start()
-    fill(sweep_of(SEEDS), folder, workers=dask(cluster.scheduler_address))
+    fill(sweep_of(SEEDS), folder, workers=workers_of_dask(cluster.scheduler_address))
     killer.join()
     assert len(set(killed)) == 2
     assert chunks(folder) == expected
