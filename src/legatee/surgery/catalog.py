@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from legatee.errors import UntraceableNetwork
 from legatee.surgery.trace import ChannelMap, trace
+from legatee.surgery.uses import Use
 
-IMAGE_SIZES = (32, 224, 64, 28, 16, 8, 299, 384)  # common ones, cheapest plausible first
+IMAGE_SIZES = (224, 32, 64, 28, 16, 8, 256, 299, 384, 192, 448)  # the usual ones first
 WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
 
 
@@ -60,10 +61,12 @@ class Catalog:
         tensors: Every tensor of the state, ties once, in the network's order.
         groups: Channel groups; every axis longer than 1 is covered by one or more of them, except
             the axes that no other tensor shares (kernels, positions).
+        uses: What the network does with its tensors, in order; empty where that is unknown.
     """
 
     tensors: dict[str, TensorInfo]
     groups: tuple[Group, ...]
+    uses: tuple[Use, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -166,15 +169,18 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
         [(4, [('0.bias', 0), ('0.weight', 0), ('2.weight', 1)])]
     """
     held = state(network)
-    everything = held | dict(network.named_buffers())  # a trace also needs what is not saved
     failure: UntraceableNetwork | None = None
     for candidate in [example] if example is not None else _examples(network):
         try:
-            channels = trace(network, everything, candidate)
+            channels = trace(network, held, candidate)
         except UntraceableNetwork as error:
             failure = failure or error
         else:
-            return Catalog(tensors=_tensors(network, held), groups=_groups(channels, held))
+            return Catalog(
+                tensors=_tensors(network, held),
+                groups=_groups(channels, held),
+                uses=channels.uses,
+            )
     raise failure or UntraceableNetwork("the network has no layer to guess its input from")
 
 
