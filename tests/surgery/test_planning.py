@@ -189,11 +189,23 @@ def cnn_of(channels: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3))
 
 
-@pytest.mark.parametrize("alpha", [0.5, 1.0])
-def test_a_network_whose_channels_cannot_be_followed_is_refused_aloud(alpha):
-    width = 5 if alpha < 1 else 6
-    with pytest.raises(UntraceableNetwork):
-        legatee.plan(Untraceable(5), Untraceable(width), alpha=alpha)
+def test_a_share_of_channels_that_cannot_be_followed_is_refused_aloud():
+    with pytest.raises(UntraceableNetwork, match="alpha=1"):
+        legatee.plan(Untraceable(5), Untraceable(5), alpha=0.5)
+
+
+def test_of_channels_that_cannot_be_followed_whole_modules_are_inherited_aloud():
+    source, target = Untraceable(5), Untraceable(5)
+    target.extra, source.extra = nn.Linear(2, 3), nn.Linear(4, 3)
+    plan = legatee.plan(source, target)
+    assert taken(plan) == {"layer.weight", "layer.bias", "head.weight", "head.bias"}
+    assert "could not be followed" in plan.warnings[0]
+    assert all(entry.reason for entry in plan.untouched)
+
+
+def test_nothing_is_inherited_of_modules_that_fit_in_parts():
+    with pytest.raises(TransferRefused, match="axis 0 is 6 long here, 5 in the source"):
+        legatee.plan(Untraceable(5), Untraceable(6))
 
 
 def test_a_network_that_needs_another_input_than_guessed_takes_a_batch():

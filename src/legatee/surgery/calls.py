@@ -55,11 +55,9 @@ class Call:
             self.equal.equate(a, b)
 
     def merge(self, operands: Sequence[Fields], rank: int) -> Fields:
-        """Lay the fields of several operands over one another: what meets is made equal.
-
-        Two fields of one operand are different things that vary along one axis, such as windows and
-        heads laid in a row; only fields of different operands meet.
-        """
+        """Lay the fields of several operands over one another: what meets is made equal."""
+        # two fields of one operand are different things that vary along one axis, such as windows
+        # and heads laid in a row: only fields of different operands meet
         merged: Fields = []
         for fields in operands:
             free = list(range(len(merged)))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from math import prod
 
 import numpy as np
 import torch
@@ -14,7 +15,25 @@ from legatee.errors import UntraceableNetwork
 from legatee.surgery.trace import ChannelMap, trace
 from legatee.surgery.uses import Use
 
-IMAGE_SIZES = (224, 32, 64, 28, 16, 8, 256, 299, 384, 192, 448)  # the usual ones first
+IMAGE_SIZES = (
+    224,
+    32,
+    64,
+    28,
+    16,
+    8,
+    256,
+    299,
+    384,
+    112,
+    128,
+    96,
+    160,
+    192,
+    448,
+    512,
+)  # usual first
+TOKENS = 16  # of a guessed text
 WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
 
 
@@ -77,6 +96,32 @@ class Catalog:
     def bare_names(self) -> dict[str, str]:
         """Every tensor's name without the prefix that a wrapper put before all of them."""
         return dict(zip(self.tensors, without_wrappers(list(self.tensors)), strict=True))
+
+    @cached_property
+    def elements(self) -> int:
+        """Elements of all tensors [count]."""
+        return sum(prod(tensor.shape) for tensor in self.tensors.values())
+
+    @cached_property
+    def modules(self) -> dict[str, list[str]]:
+        """Names of the tensors that each module holds itself."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in self.tensors:
+            found[name.rpartition(".")[0]].append(name)
+        return found
+
+    @cached_property
+    def placed(self) -> frozenset[str]:
+        """Tensors that are added, multiplied or looked up by position, such as embeddings of it."""
+        kinds = ("elementwise", "lookup")
+        return frozenset(n for use in self.uses if use.kind in kinds for n in use.reads.values())
+
+    @cached_property
+    def unknown(self) -> frozenset[str]:
+        """Tensors of which no channel is known, because nothing reads them as the network runs."""
+        read = {name for use in self.uses for name in use.reads.values()}
+        read |= {name for group in self.groups for name, _ in group.members}
+        return frozenset(n for n, t in self.tensors.items() if n not in read and t.trainable)
 
     def is_like(self, other: "Catalog") -> bool:
         """Tell whether two networks are of one architecture, wrappers aside.
@@ -219,13 +264,15 @@ def _tensors(network: nn.Module, held: dict[str, Tensor]) -> dict[str, TensorInf
 
 
 def _examples(network: nn.Module) -> list[Tensor]:
-    """Guess inputs from the first layer: images for a convolution, vectors for a matrix."""
+    """Guess inputs from the first layer: images, vectors or numbers of words."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             channels = layer.in_channels
             return [torch.empty(1, channels, s, s, device="meta") for s in IMAGE_SIZES]
         if isinstance(layer, nn.Linear):
             return [torch.empty(1, layer.in_features, device="meta")]
+        if isinstance(layer, nn.Embedding):
+            return [torch.empty(1, TOKENS, dtype=torch.int64, device="meta")]
     return []
 
 
@@ -240,12 +287,19 @@ def _groups(channels: ChannelMap, held: dict[str, Tensor]) -> tuple[Group, ...]:
     for channel, places in through.items():
         widths = tuple((axis, len(positions)) for axis, positions in places.items())
         together[widths, channel in channels.consumed, channel in channels.produced].append(channel)
+    kept: dict[bytes, np.ndarray] = {}
+
+    def shared(positions: list[list[int]]) -> np.ndarray:
+        """Return one array for all axes with the same positions: most are alike."""
+        array = np.array(positions)
+        return kept.setdefault(array.tobytes() + bytes(str(array.shape), "ascii"), array)
+
     groups = []
     for (widths, consumed, produced), members in together.items():
         axes = [axis for axis, _ in widths]
         read_on = any(axis > 0 for _, axis in axes)
         role = "input" if consumed else "class" if produced and not read_on else "hidden"
         if len(axes) > 1 or role != "hidden":
-            spots = {axis: np.array([through[c][axis] for c in members]) for axis in axes}
+            spots = {axis: shared([through[c][axis] for c in members]) for axis in axes}
             groups.append(Group(size=len(members), members=spots, role=role))
     return tuple(groups)

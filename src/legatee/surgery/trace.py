@@ -19,8 +19,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from legatee.errors import UntraceableNetwork
-from legatee.surgery.equalities import Equalities
 from legatee.surgery.calls import Call, along, squeezed
+from legatee.surgery.equalities import Equalities
 from legatee.surgery.layouts import MOVING
 from legatee.surgery.operations import COMPUTING, pointwise
 from legatee.surgery.uses import Use, positions_of, use_of
@@ -173,10 +173,9 @@ class _ChannelTrace(TorchDispatchMode):
     def _note(self, call: Call) -> None:
         """Keep what is done with the network's tensors; a view of one keeps its name."""
         named = [x for x in call.inputs if x in self.names]
-        if call.func.overloadpacket in MOVING:
-            if len(named) == 1 and len(call.inputs) == 1:
-                for out in call.outs:
-                    self.names[out] = self.names[named[0]]
+        if call.func.overloadpacket in MOVING and len(call.inputs) == 1:
+            for out in call.outs if named else ():
+                self.names[out] = self.names[named[0]]
         elif named:
             level = self.uses[-1].level if self.uses else 0
             use = use_of(call, self.names, self.positions, level)

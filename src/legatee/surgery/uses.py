@@ -17,6 +17,8 @@ SLOTS: dict[Any, tuple[str, tuple[str, ...]]] = {  # what the arguments of an op
     aten.native_layer_norm: ("norm", ("", "", "weight", "bias")),
     aten.native_group_norm: ("norm", ("", "weight", "bias")),
     aten.embedding: ("embedding", ("weight",)),
+    aten.index: ("lookup", ("weight",)),
+    aten.cat: ("token", ("weight",)),
 }
 
 
@@ -25,8 +27,9 @@ class Use:
     """One operation that reads tensors of the network's state.
 
     Attributes:
-        kind: ``"convolution"``, ``"linear"``, ``"norm"``, ``"embedding"``, or ``"elementwise"`` for
-            a tensor that is added or multiplied as it is.
+        kind: ``"convolution"``, ``"linear"``, ``"norm"``, ``"embedding"``, ``"lookup"`` for a table
+            that is read by position, ``"token"`` for what is laid beside other things,
+            ``"elementwise"`` for a tensor that is added or multiplied as it is.
         reads: What the operation calls each tensor -> the tensor's name.
         level: Halvings of the image until here, as of the last operation that still had more than
             one position [count].
@@ -61,15 +64,16 @@ def use_of(call: Call, names: Mapping[Tensor, str], positions: int, level: int) 
     """
     packet = call.func.overloadpacket
     kind, slots = SLOTS.get(packet, ("elementwise", ("weight",) * len(call.args)))
+    given = [x for x in call.inputs if x in names] if kind == "token" else call.args
     reads = {
         slot: names[value]
-        for slot, value in zip(slots, call.args, strict=False)
+        for slot, value in zip(slots, given, strict=False)
         if slot and isinstance(value, Tensor) and value in names
     }
     if not reads:
         return None
     out = call.outs[0]
-    if kind == "elementwise":
+    if kind in ("elementwise", "lookup", "token"):
         return Use(kind=kind, reads=reads, level=level, pooled=False)
     here = out.numel() // out.shape[1 if kind == "convolution" or _channels_first(call) else -1]
     pooled = here <= 1
