@@ -57,13 +57,30 @@ def copy(into: Tensor, put: tuple[str, ...], source: Tensor, taken: tuple[str, .
         for box in product(*pieces):
             into[tuple(here for here, _ in box)].copy_(source[tuple(there for _, there in box)])
         return
+    write(into, put, take(source, taken))
+
+
+def write(into: Tensor, put: tuple[str, ...], values: Tensor) -> None:
+    """Write values at a product of positions, in place.
+
+    Args:
+        into: Where to; its type may differ.
+        put: Positions there, none twice.
+        values: What to write [count per axis].
+
+    Example:
+        >>> into = torch.zeros(3)
+        >>> write(into, ("2:3,0:1",), torch.tensor([5.0, 6.0]))
+        >>> into
+        tensor([6., 0., 5.])
+    """
     mesh = [
         torch.tensor(list(expand(text)), device=into.device).reshape(
             [-1 if other == axis else 1 for other in range(into.ndim)]
         )
         for axis, text in enumerate(put)
     ]
-    into[tuple(mesh)] = take(source, taken).to(into)
+    into[tuple(mesh)] = values.to(into)
 
 
 @lru_cache(maxsize=256)  # the same few texts for all tensors of one plan

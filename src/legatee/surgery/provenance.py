@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Self
 
-import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
@@ -141,7 +140,7 @@ def _compare(
     for move in plan.moves:
         given = take(source[move.source].detach(), move.take)
         found = take(weights[move.target], move.put)
-        if raw(given.to(found.dtype)) != raw(found):
+        if raw(given.to(found.dtype)).tobytes() != raw(found).tobytes():
             raise UnusableCheckpoint(
                 f"{what!r} is not what it says: {move.target!r} differs from {move.source!r} of "
                 "its source"
