@@ -1,7 +1,6 @@
 """What a transfer does to single tensors: elements that move, and tensors that inherit nothing."""
 
-from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Literal, Self
 
@@ -68,11 +67,10 @@ class Move(BaseModel):
             raise ValueError(f"the move to {self.target!r} has axes of different number")
         free = -1 if self.blend is None else self.blend.axis
         for axis, (take, put, long, wide) in enumerate(zip(*axes, strict=True)):
-            taken, filled = expand(take), expand(put)
-            same = len(taken) == len(filled) or axis == free
-            if not same or not (isinstance(filled, range) or len(set(filled)) == len(filled)):
+            (taken, last_taken, _), (filled, last_filled, once) = _extent(take), _extent(put)
+            if not once or (taken != filled and axis != free):
                 raise ValueError(f"the move to {self.target!r} does not take one for each it fills")
-            if _last(taken) >= long or _last(filled) >= wide:
+            if last_taken >= long or last_filled >= wide:
                 raise ValueError(f"the move to {self.target!r} leaves the tensors' shapes")
         return self
 
@@ -84,7 +82,7 @@ class Move(BaseModel):
     @cached_property
     def inherited(self) -> int:
         """Elements of the target tensor that this move fills [count]."""
-        return prod(len(expand(text)) for text in self.put)
+        return prod(_extent(text)[0] for text in self.put)
 
 
 class Untouched(BaseModel):
@@ -103,6 +101,9 @@ class Untouched(BaseModel):
     reason: str
 
 
-def _last(positions: Sequence[int]) -> int:
-    """Return the highest position, -1 if there is none."""
-    return max(positions, default=-1)
+@lru_cache(maxsize=4096)
+def _extent(text: str) -> tuple[int, int, bool]:
+    """Return how many positions there are, the highest (-1 for none), and if all differ."""
+    positions = expand(text)
+    once = isinstance(positions, range) or len(set(positions)) == len(positions)
+    return len(positions), max(positions, default=-1), once

@@ -192,13 +192,27 @@ def arm_of(text: str, rule: str) -> "Arm":
     return Arm(name=names.get(alpha, f"share {alpha:g}"), alpha=alpha, rule=rule)
 
 
-def pairs_of(match: list[str] | None) -> dict[str, str] | None:
-    """Read ``TARGET=SOURCE`` pairs."""
+def match_of(match: list[str] | None) -> dict[str, str] | str | None:
+    """Read ``TARGET=SOURCE`` pairs, or one word such as ``roles`` or ``last:3``."""
     if not match:
         return None
+    if len(match) == 1 and "=" not in match[0]:
+        return match[0]
     if wrong := [pair for pair in match if pair.count("=") != 1]:
         raise LegateeError(f"match is {wrong[0]!r}; expected TARGET=SOURCE")
     return dict(pair.split("=") for pair in match)
+
+
+def class_map_of(pairs: list[str] | None) -> dict[int, int] | None:
+    """Read ``TARGET=SOURCE`` pairs of class numbers."""
+    if not pairs:
+        return None
+    try:
+        return {int(to): int(frm) for to, frm in (pair.split("=") for pair in pairs)}
+    except ValueError:
+        raise LegateeError(
+            f"class is {pairs!r}; expected numbers TARGET=SOURCE, such as 0=281"
+        ) from None
 
 
 def refuse_existing(path: Path) -> None:

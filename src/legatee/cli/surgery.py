@@ -15,9 +15,10 @@ from legatee.cli.options import (
     Shape,
     Source,
     Target,
+    class_map_of,
+    match_of,
     network_of,
     outline_of,
-    pairs_of,
     refuse_existing,
     shape_of,
     typed_command,
@@ -32,7 +33,21 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     alpha: Annotated[float, typer.Option(help="Share of each channel group, 0 to 1.")] = 1.0,
     rule: Rule = "uniform",
     match: Annotated[
-        list[str] | None, typer.Option(help="TARGET=SOURCE, modules or tensors; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="TARGET=SOURCE, modules or tensors, repeatable; or one of first:K, last:K, "
+            "spaced:K, roles."
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Only this part of the target; repeatable.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Not this part of the target; repeatable.")
+    ] = None,
+    class_map: Annotated[
+        list[str] | None,
+        typer.Option("--class", help="TARGET=SOURCE, class numbers that mean the same."),
     ] = None,
     classes: Classes = 1000,
     shape: Shape = "3,224,224",
@@ -40,19 +55,23 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     out: Annotated[Path | None, typer.Option(help="Write the plan here, as JSON.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what the target would inherit from the source, without copying or reading a weight."""
+    """Say what the target would inherit from the source, without copying anything."""
     from legatee.disk import write_text
     from legatee.surgery.plan import plan as make
 
     if out is not None:
         refuse_existing(out)
     size = shape_of(shape)
+    looked_at = network_of if rule == "largest" else outline_of  # all other rules count shapes
     made = make(
-        outline_of(source, classes=classes, shape=size),
+        looked_at(source, classes=classes, shape=size),
         outline_of(target, classes=classes, shape=size),
         alpha=alpha,
         rule=rule,
-        match=pairs_of(match),
+        match=match_of(match),
+        include=include or (),
+        exclude=exclude or (),
+        classes=class_map_of(class_map),
         seed=seed,
     )
     if out is not None:

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from legatee.errors import TransferRefused
 from legatee.surgery.admit import Allowed, check_types, check_values, is_finite
+from legatee.surgery.blend import blended
 from legatee.surgery.catalog import architecture_digest, state
-from legatee.surgery.elements import copy, take
+from legatee.surgery.elements import copy, take, write
 from legatee.surgery.rollback import all_or_nothing
 from legatee.transfer import Move, Receipt, TransferPlan, account
 
@@ -131,12 +132,18 @@ class Transfer(Mapping[str, Tensor]):
         Raises:
             TransferRefused: If a value may not pass.
         """
-        for move in self.moves[name]:
-            copy(value, move.put, self._given[move.source].detach(), move.take)
-        alike = all(self._given[move.source].dtype == value.dtype for move in self.moves[name])
-        if not (alike and is_finite(value)):  # what the target held before may be anything
-            for move in self.moves[name]:
-                taken = take(self._given[move.source].detach(), move.take)
+        moves = self.moves[name]
+        plain = True  # so far, what was written is known to be what was taken
+        for move in moves:
+            source = self._given[move.source].detach()
+            plain = plain and source.dtype == value.dtype
+            if move.blend is None:
+                copy(value, move.put, source, move.take)
+            else:
+                write(value, move.put, blended(take(source, move.take), move))
+        if not (plain and is_finite(value)):  # what the target held before may be anything
+            for move in moves:
+                taken = blended(take(self._given[move.source].detach(), move.take), move)
                 named = f"{move.source!r} into {move.target!r}"
                 check_values(take(value, move.put), taken, named, self._allowed)
         return value

@@ -117,6 +117,17 @@ class Catalog:
         return frozenset(n for use in self.uses if use.kind in kinds for n in use.reads.values())
 
     @cached_property
+    def entrances(self) -> frozenset[str]:
+        """Convolutions that read the network's input."""
+        found = {n for g in self.groups if g.role == "input" for n, axis in g.members if axis == 1}
+        for use in self.uses:  # a single input channel is no group: the first one reads it
+            if use.kind == "convolution":
+                grey = not use.depthwise and self.tensors[use.reads["weight"]].shape[1] == 1
+                found |= {use.reads["weight"]} if grey else set()
+                break
+        return frozenset(n for n in found if len(self.tensors[n].shape) == 4)
+
+    @cached_property
     def unknown(self) -> frozenset[str]:
         """Tensors of which no channel is known, because nothing reads them as the network runs."""
         read = {name for use in self.uses for name in use.reads.values()}

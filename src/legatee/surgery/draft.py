@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from legatee.moves import Blend, Move
 from legatee.positions import compress
 from legatee.surgery.blend import channel_blend, grid_blend
@@ -59,7 +61,10 @@ class Draft:
     heads: Heads
     whole: bool
     mixed: dict[int, set[int]] = field(default_factory=dict)
-    _picked: dict[tuple[int, int], tuple[list[int], list[int]]] = field(default_factory=dict)
+    _picked: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = field(
+        default_factory=dict
+    )
+    _texts: dict[tuple, str] = field(default_factory=dict)
     _spans: dict[tuple, Span | str] = field(default_factory=dict)
 
     def move(self, name: str) -> Move | str:
@@ -116,6 +121,10 @@ class Draft:
         """Return the positions taken and filled along one axis, or why there are none."""
         ours = self.target.groups_along.get((name, axis), ())
         theirs = self.source.groups_along.get((source_name, axis), ())
+        size, have = self._sizes(name, source_name, axis)
+        entrance = name in self.target.entrances and source_name in self.source.entrances
+        if entrance and axis == 1 and size != have:
+            return Span(take=f"0:{have}", put=f"0:{size}", blend=channel_blend(axis, size))
         if not ours:
             return self._alone(name, source_name, axis)
         if len(ours) == 1:  # nearly always; many axes are alike
@@ -127,10 +136,16 @@ class Draft:
             return self._spans[key]
         return self._joined(name, source_name, axis)
 
+    def _sizes(self, name: str, source_name: str, axis: int) -> tuple[int, int]:
+        """Return the lengths of an axis in the target and in the source."""
+        return (
+            self.target.tensors[name].shape[axis],
+            self.source.tensors[source_name].shape[axis],
+        )
+
     def _alone(self, name: str, source_name: str, axis: int) -> Span | str:
         """Settle an axis that no other tensor shares, such as a kernel's: whole or not at all."""
-        size = self.target.tensors[name].shape[axis]
-        have = self.source.tensors[source_name].shape[axis]
+        size, have = self._sizes(name, source_name, axis)
         theirs = (source_name, axis) in self.source.groups_along
         if size == have and not theirs:
             return Span(take=f"0:{have}", put=f"0:{size}")
@@ -141,8 +156,7 @@ class Draft:
 
     def _joined(self, name: str, source_name: str, axis: int) -> Span | str:
         """Lay side by side what each group along an axis takes."""
-        take: list[int] = []
-        put: list[int] = []
+        take, put = [], []
         why = FOREIGN
         for number in self.target.groups_along[name, axis]:
             chosen = self._source_group(number, name, source_name, axis)
@@ -150,7 +164,7 @@ class Draft:
                 why = self._widths(number, name, source_name, axis) or why
                 continue
             here, there = self.target.groups[number], self.source.groups[chosen]
-            fixed = self._fixed(here, there, axis, len(self.target.tensors[name].shape))
+            fixed = self._fixed(here, there)
             if fixed is not None:
                 return fixed
             ours, theirs = here.members[name, axis], there.members[source_name, axis]
@@ -158,20 +172,26 @@ class Draft:
                 why = self._widths(number, name, source_name, axis) or why
                 continue
             taken, filled = self._channels(number, chosen)
-            take += theirs[taken].reshape(-1).tolist()
-            put += ours[filled].reshape(-1).tolist()
+            if taken:
+                take.append((theirs, taken))
+                put.append((ours, filled))
             why = why if taken else NOTHING
-        return Span(take=compress(take), put=compress(put)) if put else why
+        return Span(take=self._text(take), put=self._text(put)) if put else why
 
-    def _fixed(self, here: Group, there: Group, axis: int, rank: int) -> Span | str | None:
-        """Settle what is no free choice: classes and inputs have a meaning."""
+    def _text(self, pieces: list[tuple[np.ndarray, tuple[int, ...]]]) -> str:
+        """Write the positions of channels; most axes of a network repeat a few."""
+        key = tuple((id(positions), channels) for positions, channels in pieces)
+        if key not in self._texts:
+            rows = [positions[list(channels)].reshape(-1) for positions, channels in pieces]
+            self._texts[key] = compress(np.concatenate(rows))
+        return self._texts[key]
+
+    def _fixed(self, here: Group, there: Group) -> str | None:
+        """Say why classes and inputs, which have a meaning, are not taken."""
         if here.role == "class" and not self.heads.same and self.heads.classes is None:
             return HEAD
         if here.role == "input" and here.size != there.size:
-            if axis != 1 or rank != 4:
-                return f"{here.size} input channels here, {there.size} in the source"
-            blend = channel_blend(axis, here.size)
-            return Span(take=f"0:{there.size}", put=f"0:{here.size}", blend=blend)
+            return f"{here.size} input channels here, {there.size} in the source"
         return None
 
     def _source_group(self, number: int, name: str, source_name: str, axis: int) -> int | None:
@@ -199,18 +219,18 @@ class Draft:
             return None
         return f"a channel covers {ours} positions here, {widths.pop()} there"
 
-    def _channels(self, number: int, chosen: int) -> tuple[list[int], list[int]]:
+    def _channels(self, number: int, chosen: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the channels that a group takes from another one, and those they become."""
         if (number, chosen) not in self._picked:
             here, there = self.target.groups[number], self.source.groups[chosen]
             if here.role == "class" and self.heads.classes is not None:
                 pairs = list(self.heads.classes.items())
-                picked = [theirs for _, theirs in pairs], [ours for ours, _ in pairs]
+                picked = tuple(t for _, t in pairs), tuple(o for o, _ in pairs)
             elif here.role != "hidden":
-                same = list(range(here.size)) if here.size == there.size else []
+                same = tuple(range(here.size)) if here.size == there.size else ()
                 picked = same, same
             else:
-                taken = list(self.pick(number, chosen))
-                picked = taken, list(range(len(taken)))
+                taken = tuple(self.pick(number, chosen))
+                picked = taken, tuple(range(len(taken)))
             self._picked[number, chosen] = picked
         return self._picked[number, chosen]

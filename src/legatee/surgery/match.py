@@ -72,7 +72,8 @@ def match_tensors(source: Catalog, target: Catalog, match: Mapping[str, str] | s
         if not pairs:
             raise TransferRefused(f"match names {frm!r}, which holds nothing like {to!r}")
         found |= pairs
-    return Match(tensors=_in_order(found, target))
+    rest = {t: "match does not speak of it" for t in target.tensors if t not in found}
+    return Match(tensors=_in_order(found, target), reasons=rest)
 
 
 def chosen_only(

@@ -1,6 +1,7 @@
 """Matching by role, whatever things are called: kind of operation, kernel, stage and position."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -40,15 +41,16 @@ def by_role(source: Catalog, target: Catalog) -> tuple[dict[str, str], tuple[str
         for side, bares in zip((source, target), names, strict=True)
     )
     found: dict[str, str] = {}
-    again: list[str] = []
-    for role, layers in _by_role(theirs).items():
-        peers = _by_role(ours).get(role, [])
-        for layer, peer in _paired(layers, peers):
-            _take(layer.use, peer.use, found)
-        if 0 < len(peers) < len(layers):
-            again.append(
-                f"{len(peers)} source layers fill {len(layers)} target layers: {_words(layers[0])}"
-            )
+    notes: list[str] = []
+    peers_of = _by_role(ours)
+    for role, stages in _by_role(theirs).items():
+        for level, layers in stages.items():
+            nearest = min(peers_of.get(role, {}), key=lambda n: (abs(n - level), n), default=level)
+            peers = peers_of.get(role, {}).get(nearest, [])
+            for layer, peer in _paired(layers, peers):
+                _take(layer.use, peer.use, found)
+            if peers:
+                notes += _remarks(layers, peers, level, nearest)
     _follow(ours, theirs, found)
     for name in [name for name, tensor in target.tensors.items() if not tensor.shape]:
         module, _, leaf = name.rpartition(".")  # counts that no operation reads go with their norm
@@ -56,7 +58,7 @@ def by_role(source: Catalog, target: Catalog) -> tuple[dict[str, str], tuple[str
         counter = f"{beside.rpartition('.')[0]}.{leaf}"
         if name not in found and counter in source.tensors:
             found[name] = counter
-    return {t: found[t] for t in target.tensors if t in found}, tuple(again)
+    return {t: found[t] for t in target.tensors if t in found}, tuple(notes)
 
 
 def _layers(catalog: Catalog, bare: dict[str, str]) -> list[_Layer]:
@@ -66,24 +68,27 @@ def _layers(catalog: Catalog, bare: dict[str, str]) -> list[_Layer]:
         main = use.reads.get("weight") or next(iter(use.reads.values()))
         if main not in seen and main in bare:
             seen.add(main)
-            layers.append(_Layer(use, _role(use, catalog.tensors[main].shape), main, bare[main]))
+            role = _role(use, catalog.tensors[main].shape, entrance=main in catalog.entrances)
+            layers.append(_Layer(use, role, main, bare[main]))
     return layers
 
 
-def _role(use: Use, shape: tuple[int, ...]) -> Role:
-    """Return what a layer is to its network; which way it changes widths, where it only mixes."""
+def _role(use: Use, shape: tuple[int, ...], *, entrance: bool) -> Role:
+    """Return what a layer is to its network, stages aside; widths count where it only mixes."""
     widens = 0
     if use.kind in ("convolution", "linear") and set(use.kernel) <= {1} and len(shape) > 1:
         ratio = shape[0] / shape[1]
-        widens = -1 if ratio < 1 else 0 if ratio == 1 else 1 if use.pooled else min(3, round(ratio))
-    return use.kind, use.kernel, use.depthwise, len(shape), widens, use.level, use.pooled
+        few = use.pooled or use.kind == "convolution"  # gates and heads, and any projection
+        widens = -1 if ratio < 1 else 0 if ratio == 1 else 1 if few else min(3, round(ratio))
+    return use.kind, use.kernel, use.depthwise, len(shape), widens, use.pooled, entrance
 
 
-def _by_role(layers: list[_Layer]) -> dict[Role, list[_Layer]]:
-    found: dict[Role, list[_Layer]] = defaultdict(list)
+def _by_role(layers: list[_Layer]) -> dict[Role, dict[int, list[_Layer]]]:
+    """Sort layers by what they are, then by stage."""
+    found: dict[Role, dict[int, list[_Layer]]] = defaultdict(lambda: defaultdict(list))
     for layer in layers:
         if layer.use.kind != "norm":
-            found[layer.role].append(layer)
+            found[layer.role][layer.use.level].append(layer)
     return found
 
 
@@ -135,8 +140,17 @@ def _beside(layers: list[_Layer], step: int) -> list[tuple[_Layer, _Layer]]:
     return pairs if step < 0 else [(after, before) for before, after in pairs]
 
 
+def _remarks(layers: list[_Layer], peers: list[_Layer], level: int, nearest: int) -> Iterable[str]:
+    """Say where layers are taken more than once, or from another stage."""
+    what = f"{_words(layers[0])} at 1/{2**level} of the image"
+    if len(peers) < len(layers):
+        yield f"{len(peers)} source layers fill {len(layers)} target layers: {what}"
+    if nearest != level:
+        yield f"no source layer is of that stage: {what} come from 1/{2**nearest}"
+
+
 def _words(layer: _Layer) -> str:
     """Say what kind of layer this is."""
     side = "x".join(map(str, layer.use.kernel))
     depth = "depthwise " if layer.use.depthwise else ""
-    return f"{depth}{side} {layer.use.kind}s".strip() + f" at 1/{2**layer.use.level} of the image"
+    return f"{depth}{side} {layer.use.kind}s".strip()
