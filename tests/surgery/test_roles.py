@@ -38,7 +38,7 @@ def test_every_3x3_convolution_of_resnet34_is_filled_from_resnet101(deep):
 
 
 def test_every_norm_of_resnet34_is_filled_from_the_one_behind_its_convolution(deep):
-    source, target, plan = deep
+    _, target, plan = deep
     sources = {move.target: move.source for move in plan.moves}
     for name, module in target.named_modules():
         if isinstance(module, nn.BatchNorm2d):

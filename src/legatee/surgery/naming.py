@@ -196,12 +196,16 @@ def _row_pairs(
     ours: list[_Module], theirs: list[_Module], layers: Layers
 ) -> list[tuple[_Module, _Module]]:
     """Pair the children of two rows: stage by stage, kind by kind, in order."""
+    # A block that begins a stage often has a projection of its own: it is of another kind than the
+    # blocks behind it, and goes with the one that begins the stage in the source.
     pairs = []
     for mine, yours in _stages(ours, theirs):
         while mine:
-            kin = [child for child in mine if child.is_like(mine[0])]
-            peers = [child for child in yours if child.is_like(mine[0])] or yours
-            mine = [child for child in mine if all(child is not k for k in kin)]
+            first = mine[0]
+            kin = [child for child in mine if child.kind == first.kind]
+            mine = [child for child in mine if child.kind != first.kind]
+            same = [child for child in yours if child.kind == first.kind]
+            peers = same or [child for child in yours if child.is_like(first)] or yours
             pairs += [(kin[i], peers[j]) for i, j in layers.pairs(len(kin), len(peers))]
     return pairs
 
