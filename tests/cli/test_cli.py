@@ -59,11 +59,11 @@ def test_help_does_not_import_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.endswith("loaded: []\n")
-    for command in ("demo", "advise", "plan", "inherit", "report"):
+    for command in ("demo", "advise", "plan", "inherit", "verify", "report"):
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "advise", "plan", "inherit", "report"])
+@pytest.mark.parametrize("command", ["demo", "advise", "plan", "inherit", "verify", "report"])
 def test_every_command_has_help_with_an_example(legatee_does, command):
     assert f"Example: legatee {command}" in " ".join(legatee_does(command, "--help").split())
 

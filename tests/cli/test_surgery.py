@@ -136,6 +136,36 @@ def test_what_was_written_is_verified(legatee_does, planned):
     assert facts["inherited"] == pytest.approx(428 / 463)
 
 
+def test_a_match_is_pairs_or_a_word(legatee_does, upstream):
+    pairs = (
+        "--match",
+        "features.conv1a=features.conv1a",
+        "--match",
+        "features.norm1a=features.norm1a",
+    )
+    plan = legatee.TransferPlan.from_json(legatee_does("plan", OLD, NEW, *SIZES, *pairs, "--json"))
+    assert {move.target.rpartition(".")[0] for move in plan.moves} == {
+        "features.conv1a",
+        "features.norm1a",
+    }
+    same = legatee_does("plan", OLD, NEW, *SIZES, "--match", "roles", "--json")
+    made = legatee.plan(upstream, build(NEW, classes=5, shape=(1, 8, 8)), match="roles")
+    assert legatee.TransferPlan.from_json(same) == made
+
+
+def test_parts_may_be_left_out(legatee_does, upstream):
+    words = ("plan", OLD, NEW, *SIZES, "--exclude", "features.conv1b", "--json")
+    plan = legatee.TransferPlan.from_json(legatee_does(*words))
+    assert "features.conv1b.weight" in {rest.target for rest in plan.untouched}
+
+
+def test_classes_that_mean_the_same_are_inherited(legatee_does, upstream):
+    words = ("plan", OLD, NEW, *SIZES, "--class", "0=3", "--json")
+    plan = legatee.TransferPlan.from_json(legatee_does(*words))
+    biases = [move for move in plan.moves if move.target == "head.bias"]
+    assert [(move.take, move.put) for move in biases] == [(("3:4",), ("0:1",))]
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -226,6 +256,10 @@ def test_an_output_that_exists(legatee_does, planned):
     Path("taken.safetensors").write_text("mine")
     assert "exists" in refused(inherit(legatee_does, out="taken.safetensors"))
     assert Path("taken.safetensors").read_text() == "mine"
+
+
+def test_classes_that_are_no_numbers(legatee_does, upstream):
+    assert "expected numbers" in refused(legatee_does("plan", OLD, NEW, *SIZES, "--class", "a=b"))
 
 
 def test_a_plan_where_one_exists_is_refused_before_any_work(legatee_does, planned):

@@ -30,7 +30,7 @@ PUBLISHED = "pretrained"  # in the place of a file: the weights that a publisher
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
-Rule = Annotated[str, typer.Option(help="Which channels: uniform, first or random.")]
+Rule = Annotated[str, typer.Option(help="Which channels: uniform, first, random or largest.")]
 Classes = Annotated[int, typer.Option(min=1, help="Classes of networks without weights.")]
 Shape = Annotated[str, typer.Option(help="Channels, height and width of one input.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")]
