@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from legatee.errors import UntraceableNetwork
+from legatee.surgery.guess import guesses
 from legatee.surgery.trace import ChannelMap, trace
 from legatee.surgery.uses import Use
 
-IMAGE_SIZES = (
     224,
     32,
     64,
@@ -33,7 +33,6 @@ IMAGE_SIZES = (
     448,
     512,
 )  # usual first
-TOKENS = 16  # of a guessed text
 WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
 
 
@@ -226,7 +225,7 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
     """
     held = state(network)
     failure: UntraceableNetwork | None = None
-    for candidate in [example] if example is not None else _examples(network):
+    for candidate in [example] if example is not None else guesses(network):
         try:
             channels = trace(network, held, candidate)
         except UntraceableNetwork as error:
@@ -272,19 +271,6 @@ def _tensors(network: nn.Module, held: dict[str, Tensor]) -> dict[str, TensorInf
         )
         for name, value in held.items()
     }
-
-
-def _examples(network: nn.Module) -> list[Tensor]:
-    """Guess inputs from the first layer: images, vectors or numbers of words."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d):
-            channels = layer.in_channels
-            return [torch.empty(1, channels, s, s, device="meta") for s in IMAGE_SIZES]
-        if isinstance(layer, nn.Linear):
-            return [torch.empty(1, layer.in_features, device="meta")]
-        if isinstance(layer, nn.Embedding):
-            return [torch.empty(1, TOKENS, dtype=torch.int64, device="meta")]
-    return []
 
 
 def _groups(channels: ChannelMap, held: dict[str, Tensor]) -> tuple[Group, ...]:
