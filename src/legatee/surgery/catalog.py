@@ -8,7 +8,6 @@ from hashlib import sha256
 from math import prod
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from legatee.errors import UntraceableNetwork
@@ -16,23 +15,6 @@ from legatee.surgery.guess import guesses
 from legatee.surgery.trace import ChannelMap, trace
 from legatee.surgery.uses import Use
 
-    224,
-    32,
-    64,
-    28,
-    16,
-    8,
-    256,
-    299,
-    384,
-    112,
-    128,
-    96,
-    160,
-    192,
-    448,
-    512,
-)  # usual first
 WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
 
 
