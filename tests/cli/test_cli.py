@@ -87,7 +87,8 @@ def test_from_advice_to_an_initialised_network(legatee_does, upstream, tmp_path)
     assert (tmp_path / "advice" / "report.html").exists()
     plan = tmp_path / "plan.json"
     words = ("--classes", 5, "--shape", SHAPE)
-    assert "conv1a.weight" in legatee_does("plan", upstream, "cnn:widths=6", *words, "--out", plan)
+    shown = legatee_does("plan", upstream, "cnn:widths=6", *words, "--out", plan)
+    assert "features  100%  <- same name, 12 tensors" in shown
     start = tmp_path / "start.safetensors"
     more = (*words, "--seed", 9, "--out", start)
     told = legatee_does("inherit", plan, upstream, "cnn:widths=6", *more)

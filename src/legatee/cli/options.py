@@ -26,6 +26,7 @@ DATA = (
     "data: `digits:classes=5-9,n=100`, `folder:PATH,size=64` (a sub-folder of images for each "
     "class, cropped to a square of that many pixels) or `npz:PATH` (arrays `inputs` and `labels`)"
 )
+MATCHES = ("first", "last", "spaced", "roles")  # words that `plan` takes in place of pairs
 PUBLISHED = "pretrained"  # in the place of a file: the weights that a publisher gives away
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
@@ -196,10 +197,13 @@ def match_of(match: list[str] | None) -> dict[str, str] | str | None:
     """Read ``TARGET=SOURCE`` pairs, or one word such as ``roles`` or ``last:3``."""
     if not match:
         return None
-    if len(match) == 1 and "=" not in match[0]:
+    if len(match) == 1 and match[0].partition(":")[0] in MATCHES:
         return match[0]
     if wrong := [pair for pair in match if pair.count("=") != 1]:
-        raise LegateeError(f"match is {wrong[0]!r}; expected TARGET=SOURCE")
+        raise LegateeError(
+            f"match is {wrong[0]!r}; expected TARGET=SOURCE, or one of first:K, last:K, spaced:K, "
+            "roles"
+        )
     return dict(pair.split("=") for pair in match)
 
 
