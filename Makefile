@@ -9,7 +9,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test setup bench bench-sweep bench-demo bench-exactness bench-speed bench-prediction constraints
+.PHONY: demo test setup bench bench-demo bench-exactness bench-speed bench-prediction bench-sweep bench-surgery bench-zoo constraints
 
 demo: .venv/ready
 	$(BIN)/legatee demo
@@ -21,7 +21,7 @@ test: .venv/ready
 	$(BIN)/pytest -q -n 2
 
 # Too long for a test, two hours together; each can be interrupted but for exactness and speed.
-bench: bench-exactness bench-speed bench-prediction bench-demo
+bench: bench-exactness bench-speed bench-prediction bench-surgery bench-demo
 
 bench-exactness: .venv/ready
 	$(BIN)/python benchmarks/world_exactness.py
@@ -35,8 +35,14 @@ bench-prediction: .venv/ready
 bench-sweep: .venv/ready
 	$(BIN)/python benchmarks/sweep_speed.py
 
+bench-surgery: .venv/ready
+	$(BIN)/python benchmarks/surgery_cost.py
+
 bench-demo: .venv/ready
 	$(BIN)/python benchmarks/demo_verdicts.py
+
+bench-zoo: .venv/ready
+	$(BIN)/python benchmarks/surgery_zoo.py
 
 setup: .venv/ready
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from legatee.simulator.run import simulate
     from legatee.surgery.apply import inherit
     from legatee.surgery.plan import plan
+    from legatee.surgery.rates import parameter_groups
     from legatee.theory.predict import Prediction, predict
     from legatee.training.data import load
     from legatee.training.examples import Examples
@@ -46,6 +47,7 @@ __all__ = [
     "build",
     "inherit",
     "load",
+    "parameter_groups",
     "plan",
     "predict",
     "simulate",
@@ -68,6 +70,7 @@ _HOMES = {
     "build": "training.models",
     "inherit": "surgery.apply",
     "load": "training.data",
+    "parameter_groups": "surgery.rates",
     "plan": "surgery.plan",
     "predict": "theory.predict",
     "simulate": "simulator.run",

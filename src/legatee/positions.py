@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
 
 RUNS = re.compile(r"(\d+:\d+(:[1-9]\d*)?(,\d+:\d+(:[1-9]\d*)?)*)?")
 MOST = 2**24  # positions along one axis: a damaged or hostile plan must not fill the memory
@@ -20,33 +23,34 @@ def compress(positions: Iterable[int]) -> str:
         >>> compress([0, 1, 2, 3]), compress([0, 2, 4]), compress([7, 3, 4, 5])
         ('0:4', '0:5:2', '7:8,3:6')
     """
-    values = list(positions)
-    if len(values) > 1 and (step := values[1] - values[0]) > 0:
-        whole = range(values[0], values[-1] + 1, step)
-        if len(whole) == len(values) and list(whole) == values:
-            return f"{whole.start}:{whole.stop}" + (f":{step}" if step > 1 else "")
-    starts = [i for i, v in enumerate(values) if i == 0 or v != values[i - 1] + 1]
-    ends = [*starts[1:], len(values)]
-    return ",".join(
-        f"{values[a]}:{values[b - 1] + 1}" for a, b in zip(starts, ends, strict=False) if values
-    )
+    values = np.fromiter(positions, dtype=np.int64)
+    if not len(values):
+        return ""
+    steps = np.diff(values)
+    if len(steps) and steps[0] > 0 and (steps == steps[0]).all():
+        return f"{values[0]}:{values[-1] + 1}" + (f":{steps[0]}" if steps[0] > 1 else "")
+    breaks = np.flatnonzero(steps != 1)
+    starts = values[np.concatenate([[0], breaks + 1])].tolist()
+    ends = values[np.concatenate([breaks, [len(values) - 1]])].tolist()
+    return ",".join(f"{a}:{b + 1}" for a, b in zip(starts, ends, strict=True))
 
 
-def expand(text: str) -> range | list[int]:
+@lru_cache(maxsize=4096)
+def expand(text: str) -> range | tuple[int, ...]:
     """Read positions as :func:`compress` wrote them.
 
     Args:
         text: Comma-separated runs.
 
     Returns:
-        A ``range`` when one run says it all, otherwise the list of positions [count from 0].
+        A ``range`` when one run says it all, otherwise every position [count from 0].
 
     Raises:
         ValueError: If ``text`` is not of that form.
 
     Example:
         >>> expand("0:5:2"), expand("7:8,3:6")
-        (range(0, 5, 2), [7, 3, 4, 5])
+        (range(0, 5, 2), (7, 3, 4, 5))
     """
     if not RUNS.fullmatch(text):
         raise ValueError(f"positions {text!r} are not runs start:stop[:step] counted from 0")
@@ -54,4 +58,4 @@ def expand(text: str) -> range | list[int]:
     runs = [range(*part) for part in parts]
     if sum(len(run) for run in runs) > MOST:
         raise ValueError(f"positions {text!r} are more than any axis has")
-    return runs[0] if len(runs) == 1 else [position for run in runs for position in run]
+    return runs[0] if len(runs) == 1 else tuple(position for run in runs for position in run)

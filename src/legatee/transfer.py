@@ -1,85 +1,18 @@
 """What was planned and what was done: a transfer as immutable data, without a single weight."""
 
 from collections.abc import Callable
-from functools import cached_property
 from hashlib import sha256
 from math import prod
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 
 from legatee.errors import TransferRefused
+from legatee.folding import Row, folded
+from legatee.moves import FROZEN, Blend, Move, Untouched
 from legatee.positions import expand
 
-FROZEN = ConfigDict(frozen=True, extra="forbid")
-
-
-class Move(BaseModel):
-    """Elements that one tensor of the target takes from one tensor of the source.
-
-    Along each axis, position ``put[axis][i]`` of the target takes position ``take[axis][i]`` of
-    the source; together they make a box of elements. A target tensor may be filled by several
-    moves, whose boxes never overlap.
-
-    Attributes:
-        source: Name of the source tensor.
-        target: Name of the target tensor.
-        source_shape: Its shape [count per axis].
-        target_shape: Its shape [count per axis].
-        take: Positions taken, per axis, as :func:`~legatee.positions.compress` writes them.
-        put: Positions filled, per axis, likewise; none twice.
-
-    Raises:
-        ValueError: If the positions do not fit the shapes or one another.
-    """
-
-    model_config = FROZEN
-
-    source: str
-    target: str
-    source_shape: tuple[int, ...]
-    target_shape: tuple[int, ...]
-    take: tuple[str, ...]
-    put: tuple[str, ...]
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        axes = (self.take, self.put, self.source_shape, self.target_shape)
-        if len({len(axis) for axis in axes}) > 1:
-            raise ValueError(f"the move to {self.target!r} has axes of different number")
-        for take, put, long, wide in zip(*axes, strict=True):
-            taken, filled = expand(take), expand(put)
-            if len(taken) != len(filled) or len(set(filled)) < len(filled):
-                raise ValueError(f"the move to {self.target!r} does not take one for each it fills")
-            if max(taken, default=-1) >= long or max(filled, default=-1) >= wide:
-                raise ValueError(f"the move to {self.target!r} leaves the tensors' shapes")
-        return self
-
-    @property
-    def size(self) -> int:
-        """Elements of the target tensor [count]."""
-        return prod(self.target_shape)
-
-    @cached_property
-    def inherited(self) -> int:
-        """Elements of the target tensor that this move fills [count]."""
-        return prod(len(expand(text)) for text in self.put)
-
-
-class Untouched(BaseModel):
-    """A tensor of the target that inherits nothing, and why.
-
-    Attributes:
-        target: Name of the target tensor.
-        shape: Its shape [count per axis].
-        reason: Why nothing is inherited, in a few words.
-    """
-
-    model_config = FROZEN
-
-    target: str
-    shape: tuple[int, ...]
-    reason: str
+__all__ = ["Blend", "Move", "Receipt", "TensorAccount", "TransferPlan", "Untouched", "account"]
 
 
 class TransferPlan(BaseModel):
@@ -177,32 +110,22 @@ class TransferPlan(BaseModel):
             raise TransferRefused(f"not a transfer plan: {where}: {first['msg']}") from error
 
     def __str__(self) -> str:
-        """Return a line per tensor: target <- source, shapes and filled share."""
-        lines = [
+        """Return the share, and a tree of modules folded where neighbours are alike."""
+        head = (
             f"{self.inherited:.1%} of {self.elements:,} elements inherited "
             f"(alpha {self.alpha:g}, rule {self.rule})"
-        ]
-        rows = [_move_row(move) for move in self.moves]
-        widths = [max((len(row[c]) for row in rows), default=0) for c in range(3)]
-        for row in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-            lines.append("  " + "  ".join(cells) + "  " + row[3])
-        if self.untouched:
-            lines.append("untouched:")
-            lines += [f"  {u.target} {u.shape}: {u.reason}" for u in self.untouched]
-        lines += [f"warning: {warning}" for warning in self.warnings]
-        return "\n".join(lines)
+        )
+        tree = folded([_row(entry) for entry in self.entries])
+        return "\n".join([head, *tree, *(f"warning: {warning}" for warning in self.warnings)])
 
 
-def _move_row(move: Move) -> tuple[str, str, str, str]:
-    """Return one move as four cells of the printed plan."""
-    same = move.source == move.target
-    return (
-        f"{move.target} {move.target_shape}",
-        f"<- {'same name' if same else move.source} {move.source_shape}",
-        " x ".join(move.take) or "all",
-        f"{move.inherited / move.size:.0%}",
-    )
+def _row(entry: Move | Untouched) -> Row:
+    """Return one entry as the printed tree shows it."""
+    if isinstance(entry, Untouched):
+        return Row(name=entry.target, size=prod(entry.shape), filled=0, note=entry.reason)
+    how = "" if entry.blend is None else f"{entry.blend.how}"
+    filled = entry.inherited
+    return Row(name=entry.target, source=entry.source, size=entry.size, filled=filled, note=how)
 
 
 class TensorAccount(BaseModel):

@@ -59,11 +59,11 @@ def test_help_does_not_import_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.endswith("loaded: []\n")
-    for command in ("demo", "advise", "plan", "inherit", "report"):
+    for command in ("demo", "advise", "plan", "inherit", "verify", "report"):
         assert command in done.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "advise", "plan", "inherit", "report"])
+@pytest.mark.parametrize("command", ["demo", "advise", "plan", "inherit", "verify", "report"])
 def test_every_command_has_help_with_an_example(legatee_does, command):
     assert f"Example: legatee {command}" in " ".join(legatee_does(command, "--help").split())
 
@@ -87,7 +87,8 @@ def test_from_advice_to_an_initialised_network(legatee_does, upstream, tmp_path)
     assert (tmp_path / "advice" / "report.html").exists()
     plan = tmp_path / "plan.json"
     words = ("--classes", 5, "--shape", SHAPE)
-    assert "conv1a.weight" in legatee_does("plan", upstream, "cnn:widths=6", *words, "--out", plan)
+    shown = legatee_does("plan", upstream, "cnn:widths=6", *words, "--out", plan)
+    assert "features  100%  <- same name, 12 tensors" in shown
     start = tmp_path / "start.safetensors"
     more = (*words, "--seed", 9, "--out", start)
     told = legatee_does("inherit", plan, upstream, "cnn:widths=6", *more)

@@ -1,6 +1,7 @@
 """A transfer happens as a whole or not at all, and can be taken back."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import legatee
+from legatee.surgery.checkpoint import load_weights, write_weights
 from surgery_references import differing, poisoned, saved, scrambled, snapshot
 from surgery_zoo import ZOO, cnn, small_resnet
 
@@ -123,4 +125,65 @@ def test_a_source_that_is_not_finite_leaves_the_target_as_it_was(where, value):
     before = snapshot(target)
     with pytest.raises(legatee.LegateeError, match=where.replace(".", r"\.")):
         legatee.inherit(plan, source, target)
+    assert differing(before, snapshot(target)) == []
+
+
+class Failing(Mapping[str, torch.Tensor]):
+    """A state that fails when a tensor is asked for the ``at``-th time."""
+
+    def __init__(self, network: nn.Module, at: int):
+        self.held, self.at, self.asked = dict(saved(network)), at, 0
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        self.asked += 1
+        if self.asked == self.at:
+            raise Broken
+        return self.held[name]
+
+    def __iter__(self):
+        return iter(self.held)
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+
+def test_a_source_that_fails_at_any_time_leaves_the_target_as_it_was():
+    source, target = scrambled(cnn("6-8"), 1), scrambled(cnn("4-6"), 2)
+    plan = legatee.plan(source, target)
+    whole = Failing(source, 0)
+    legatee.inherit(plan, whole, copy.deepcopy(target))
+    before = snapshot(target)
+    assert whole.asked > 2 * len(plan.moves)
+    for at in range(1, whole.asked + 1):
+        with pytest.raises(Broken):
+            legatee.inherit(plan, Failing(source, at), target)
+        assert differing(before, snapshot(target)) == [], at
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("kind", ["resnet, deeper", "tied, narrower"])
+def test_a_failure_at_any_write_leaves_the_target_as_it_was(kind, layout):
+    source, target = (make() for make in PAIRS[kind])
+    scrambled(source, 1)
+    scrambled(target, 2).to(memory_format=layout)
+    plan = legatee.plan(source, target, alpha=0.5, rule="random", seed=3)
+    with Interrupt(target, -1, Broken()) as counter:
+        receipt = legatee.inherit(plan, source, target)
+    receipt.undo()
+    before = snapshot(target)
+    assert counter.writes >= len(plan.moves)
+    for at in range(1, counter.writes + 1):
+        with pytest.raises(Broken), Interrupt(target, at, Broken()):
+            legatee.inherit(plan, source, target)
+        assert differing(before, snapshot(target)) == [], at
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 1.0], ids=["first", "middle", "last"])
+def test_loading_a_file_fails_as_a_whole(part, tmp_path):
+    source, target = scrambled(cnn("4-6"), 1), scrambled(cnn("4-6"), 2)
+    write_weights(tmp_path / "a.safetensors", source, {})
+    before = snapshot(target)
+    at = 1 + round(part * (len(saved(target)) - 1))
+    with pytest.raises(Broken), Interrupt(target, at, Broken()):
+        load_weights(target, tmp_path / "a.safetensors")
     assert differing(before, snapshot(target)) == []

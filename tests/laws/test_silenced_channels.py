@@ -231,3 +231,51 @@ def test_a_shallower_resnet_is_the_deep_one_where_its_lost_blocks_are_silent():
     legatee.inherit(legatee.plan(source, target, match=match), source, target)
     transplant(source, target, "head", list(range(32)))
     agree(source, target, (3, 16, 16))
+
+
+# --- hidden channels of a ConvNeXt's MLPs ---------------------------------------------------------
+
+
+def convnext(hidden: int) -> nn.Module:
+    """A small ConvNeXt whose blocks have so many hidden channels; its stream stays as wide.
+
+    Norms run over all channels of the stream, so only the hidden channels can be silenced.
+    """
+    settings = [models.convnext.CNBlockConfig(*c) for c in ((24, 32, 2), (32, None, 2))]
+    network = models.ConvNeXt(settings, num_classes=4)
+    for stage in (1, 3):
+        for block in network.features[stage]:
+            width = block.block[3].in_features
+            block.block[3], block.block[5] = nn.Linear(width, hidden), nn.Linear(hidden, width)
+            nn.init.ones_(block.layer_scale)
+    return network
+
+
+@pytest.mark.parametrize("rule", ["uniform", "random", "largest"])
+@pytest.mark.parametrize("widths", [(48, 32), (64, 32)], ids=["48 to 32", "64 to 32"])
+def test_a_convnext_of_fewer_hidden_channels_computes_what_the_kept_ones_computed(widths, rule):
+    wide, narrow = scrambled(convnext(widths[0]), 1), poisoned(convnext(widths[1]))
+    plan = legatee.plan(wide, narrow, rule=rule, seed=3)
+    kept = {
+        move.source.removesuffix(".weight"): positions(move.take[0])
+        for move in plan.moves
+        if move.target.endswith("block.3.weight")
+    }
+    assert len(kept) == 4
+    silence(wide, kept)
+    legatee.inherit(plan, wide, narrow)
+    transplant(wide, narrow, "classifier.2", list(range(32)))
+    agree(wide, narrow, (3, 64, 64))
+
+
+def test_a_mobilenet_computes_what_the_largest_channels_computed():
+    make = models.mobilenet_v3_small
+    wide, narrow = scrambled(make(num_classes=4), 1), poisoned(make(width_mult=0.75, num_classes=4))
+    plan = legatee.plan(wide, narrow, rule="largest")
+    kept = {
+        move.source.rpartition(".")[0]: positions(move.take[0]) for move in plan.moves if move.take
+    }
+    silence(wide, kept)
+    legatee.inherit(plan, wide, narrow)
+    transplant(wide, narrow, "classifier.3", kept["classifier.0"])
+    agree(wide, narrow, (3, 64, 64))

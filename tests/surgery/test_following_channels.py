@@ -172,13 +172,13 @@ def test_a_network_without_weights_cannot_be_read():
 
 def test_equal_names_match_in_the_order_of_the_target():
     small, large = cnn("4"), cnn("4-6")
-    tensors = match_tensors(read(large), read(small), None)
+    tensors = match_tensors(read(large), read(small), None).tensors
     assert list(tensors.items()) == [(name, name) for name in saved(small)]
 
 
 def test_an_explicit_match_leaves_out_all_else():
     catalog = read(cnn("4-6"))
-    tensors = match_tensors(catalog, catalog, {"head": "head"})
+    tensors = match_tensors(catalog, catalog, {"head": "head"}).tensors
     assert tensors == {"head.weight": "head.weight", "head.bias": "head.bias"}
 
 

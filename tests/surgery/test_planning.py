@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import legatee
-from legatee.errors import LegateeError, TransferRefused, UnknownName, UntraceableNetwork
+from legatee.errors import TransferRefused, UnknownName, UntraceableNetwork
 from legatee.surgery.catalog import read
 from surgery_references import positions, scrambled
 from surgery_zoo import Untraceable, cnn, small_resnet
@@ -176,24 +176,35 @@ def test_a_kernel_of_another_size_is_not_inherited():
     assert "2.weight" in taken(plan)
 
 
-def test_inputs_of_another_number_of_channels_are_not_cropped():
-    source, target = (cnn_of(channels) for channels in (3, 1))
-    try:
-        plan = legatee.plan(source, target)
-    except LegateeError:
-        return
-    assert "0.weight" not in taken(plan)
+def test_inputs_of_another_number_of_channels_are_summed_rather_than_cropped():
+    source, target = (scrambled(cnn_of(channels), channels) for channels in (3, 1))
+    plan = legatee.plan(source, target)
+    assert plan.warnings == ("'0.weight': 3 input channels summed to one",)
+    legatee.inherit(plan, source, target)
+    assert torch.equal(target[0].weight, source[0].weight.sum(1, keepdim=True))
 
 
 def cnn_of(channels: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, 6, 3), nn.ReLU(), nn.Conv2d(6, 4, 3))
 
 
-@pytest.mark.parametrize("alpha", [0.5, 1.0])
-def test_a_network_whose_channels_cannot_be_followed_is_refused_aloud(alpha):
-    width = 5 if alpha < 1 else 6
-    with pytest.raises(UntraceableNetwork):
-        legatee.plan(Untraceable(5), Untraceable(width), alpha=alpha)
+def test_a_share_of_channels_that_cannot_be_followed_is_refused_aloud():
+    with pytest.raises(UntraceableNetwork, match="alpha=1"):
+        legatee.plan(Untraceable(5), Untraceable(5), alpha=0.5)
+
+
+def test_of_channels_that_cannot_be_followed_whole_modules_are_inherited_aloud():
+    source, target = Untraceable(5), Untraceable(5)
+    target.extra, source.extra = nn.Linear(2, 3), nn.Linear(4, 3)
+    plan = legatee.plan(source, target)
+    assert taken(plan) == {"layer.weight", "layer.bias", "head.weight", "head.bias"}
+    assert "could not be followed" in plan.warnings[0]
+    assert all(entry.reason for entry in plan.untouched)
+
+
+def test_nothing_is_inherited_of_modules_that_fit_in_parts():
+    with pytest.raises(TransferRefused, match="axis 0 is 6 long here, 5 in the source"):
+        legatee.plan(Untraceable(5), Untraceable(6))
 
 
 def test_a_network_that_needs_another_input_than_guessed_takes_a_batch():

@@ -1,5 +1,7 @@
 import os
 import resource
+import shutil
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -190,5 +192,60 @@ def test_a_rename_that_fails_leaves_the_file_that_was_there(network, monkeypatch
     monkeypatch.setattr(os, "rename", fail)
     with pytest.raises((UnusableOutput, KeyboardInterrupt)):
         write_weights("a.safetensors", scrambled(cnn("4-6"), 2), {})
+    assert Path("a.safetensors").read_bytes() == before
+    assert listed() == ["a.safetensors"]
+
+
+def test_a_full_disk_is_one_sentence(network, monkeypatch):
+    """/dev/full is Linux's disk without space."""
+    write_weights("a.safetensors", network, {"who": "old"})
+    before = Path("a.safetensors").read_bytes()
+    real = Path.open
+
+    def full(path: Path, mode: str = "r", *args: object, **options: object):
+        return real(Path("/dev/full") if "w" in mode else path, mode, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        with pytest.raises(UnusableOutput, match=r"a\.safetensors.*No space left") as refusal:
+            write_weights("a.safetensors", scrambled(cnn("4-6"), 2), {})
+    assert "\n" not in str(refusal.value)
+    assert Path("a.safetensors").read_bytes() == before
+    assert listed() == ["a.safetensors"]
+
+
+@pytest.fixture
+def read_only():
+    """A folder that this process may read but not write, even where it is root's."""
+    folder = Path(tempfile.mkdtemp())
+    user = os.geteuid()
+    folder.chmod(0o555)
+    if user == 0:
+        os.seteuid(65534)  # nobody
+    yield folder
+    os.seteuid(user)
+    shutil.rmtree(folder)
+
+
+def test_a_folder_that_may_not_be_written_is_refused(network, read_only):
+    with pytest.raises(UnusableOutput, match=r"a\.safetensors.*Permission denied") as refusal:
+        write_weights(read_only / "a.safetensors", network, {})
+    assert "\n" not in str(refusal.value)
+    assert list(read_only.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt()], ids=["error", "Ctrl-C"])
+def test_weights_that_fail_halfway_leave_the_file_that_was_there(network, error):
+    write_weights("a.safetensors", network, {})
+    before = Path("a.safetensors").read_bytes()
+
+    class Failing(dict):
+        def __getitem__(self, name: str) -> torch.Tensor:
+            if name == "head.weight":
+                raise error
+            return super().__getitem__(name)
+
+    with pytest.raises(type(error)):
+        write_weights("a.safetensors", network, {}, Failing(saved(network)))
     assert Path("a.safetensors").read_bytes() == before
     assert listed() == ["a.safetensors"]

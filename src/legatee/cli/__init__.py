@@ -32,6 +32,10 @@ app.command(
     epilog="Example: `legatee inherit advice/plan.json torchvision:resnet50@weights.safetensors "
     "torchvision:resnet18 --out start.safetensors`"
 )(surgery.inherit)
+app.command(
+    epilog="Example: `legatee verify start.safetensors "
+    "--source torchvision:resnet50@weights.safetensors`"
+)(surgery.verify)
 app.command(epilog="Example: `legatee predict u_norm=0.5 alpha=1`")(world.predict)
 app.command(epilog="Example: `legatee simulate setting.toml upstream.n=400 --seeds 16`")(
     world.simulate

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,23 +11,27 @@ import typer
 from legatee.errors import LegateeError, UnusableOutput
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from legatee.advisor.race import Arm
     from legatee.training.examples import Examples
 
 MODEL = (
     "a network: `cnn:widths=16-32`, `resnet:depth=8,width=16`, `torchvision:NAME`, `timm:NAME` or "
-    "`package.module:factory`; with weights: `MODEL@FILE.safetensors`"
+    "`package.module:factory`; with weights: `MODEL@FILE.safetensors`, `MODEL@FILE.pt#KEY` where a "
+    "file holds several, `torchvision:NAME@pretrained`, `timm:NAME@pretrained` or "
+    "`hf:OWNER/NAME@pretrained`"
 )
 DATA = (
     "data: `digits:classes=5-9,n=100`, `folder:PATH,size=64` (a sub-folder of images for each "
     "class, cropped to a square of that many pixels) or `npz:PATH` (arrays `inputs` and `labels`)"
 )
+MATCHES = ("first", "last", "spaced", "roles")  # words that `plan` takes in place of pairs
+PUBLISHED = "pretrained"  # in the place of a file: the weights that a publisher gives away
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
-Rule = Annotated[str, typer.Option(help="Which channels: uniform, first or random.")]
+Rule = Annotated[str, typer.Option(help="Which channels: uniform, first, random or largest.")]
 Classes = Annotated[int, typer.Option(min=1, help="Classes of networks without weights.")]
 Shape = Annotated[str, typer.Option(help="Channels, height and width of one input.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")]
@@ -57,25 +62,101 @@ def network_of(
     Raises:
         LegateeError: If there is no such network, or the file does not hold its weights.
     """
-    from legatee.surgery.catalog import state, without_wrappers
-    from legatee.surgery.checkpoint import load_weights, read_weights
+    from legatee.surgery.checkpoint import load_weights
     from legatee.training.models import build
+    from legatee.training.published import published
+
+    model, at, file = spec.partition("@")
+    if file == PUBLISHED:
+        return published(model)
+    if at:
+        sizes = _sizes(model, file, classes, shape)
+        network = build(model, classes=sizes[0], shape=sizes[1], seed=seed)
+        return load_weights(network, *_place(file)).eval()
+    if trained:
+        raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
+    return build(model, classes=classes, shape=shape, seed=seed)
+
+
+def outline_of(spec: str, *, classes: int, shape: tuple[int, int, int]) -> "nn.Module":
+    """Build ``MODEL`` or ``MODEL@FILE`` without weights, as far as planning needs it.
+
+    Args:
+        spec: What the user typed; a file is looked at, but not read.
+        classes: Outputs of a network without weights [count].
+        shape: Channels, height and width of one input [count].
+
+    Returns:
+        The network, of shapes alone where possible.
+
+    Raises:
+        LegateeError: If there is no such network, or the file does not hold its weights.
+    """
+    from legatee.training.models import blank
+
+    model, at, file = spec.partition("@")
+    if file == PUBLISHED or (at and file):
+        return weights_of(spec, classes=classes, shape=shape)[0]
+    return blank(model, classes=classes, shape=shape)
+
+
+def weights_of(
+    spec: str, *, classes: int, shape: tuple[int, int, int]
+) -> "tuple[nn.Module, Mapping[str, Tensor]]":
+    """Return the network that ``MODEL@FILE`` names, and its weights as they lie in the file.
+
+    Args:
+        spec: What the user typed.
+        classes: Outputs, where the file does not tell [count].
+        shape: Channels, height and width of one input [count].
+
+    Returns:
+        The network, of shapes alone where possible, and its weights, mapped from the file one
+        tensor at a time.
+
+    Raises:
+        LegateeError: If there is no such network, or the file does not hold its weights.
+    """
+    from legatee.surgery.catalog import state
+    from legatee.surgery.checkpoint import fitted, read_weights
+    from legatee.training.models import blank
+    from legatee.training.published import published
 
     model, at, file = spec.partition("@")
     if not at:
-        if trained:
-            raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
-        return build(model, classes=classes, shape=shape, seed=seed)
-    network = build(model, classes=classes, shape=shape, seed=seed)
-    given = read_weights(file)
-    given = dict(zip(without_wrappers(list(given)), given.values(), strict=True))
-    held = [name for name, value in state(network).items() if value.ndim > 1 and name in given]
-    images = [name for name in held if given[name].ndim == 4]
-    if held:  # the first convolution reads the channels, the last layer shows the classes
-        channels = given[images[0]].shape[1] if images else shape[0]
-        outputs, inputs = len(given[held[-1]]), (channels, *shape[1:])
-        network = build(model, classes=outputs, shape=inputs, seed=seed)
-    return load_weights(network, file).eval()
+        raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
+    if file == PUBLISHED:
+        network = published(model)
+        return network, state(network)
+    sizes = _sizes(model, file, classes, shape)
+    network = blank(model, classes=sizes[0], shape=sizes[1])
+    return network, fitted(read_weights(*_place(file)), network, file)
+
+
+def _sizes(
+    model: str, file: str, classes: int, shape: tuple[int, int, int]
+) -> tuple[int, tuple[int, int, int]]:
+    """Read off a file of weights how many classes it shows, and images of how many channels."""
+    from legatee.surgery.catalog import state, without_wrappers
+    from legatee.surgery.checkpoint import read_weights
+    from legatee.training.models import blank
+
+    given = read_weights(*_place(file))
+    names = dict(zip(without_wrappers(list(given)), given, strict=True))
+    network = blank(model, classes=classes, shape=shape)
+    held = [name for name, value in state(network).items() if value.ndim > 1 and name in names]
+    if not held:
+        return classes, shape
+    shapes = [tuple(given[names[name]].shape) for name in held]
+    images = [one for one in shapes if len(one) == 4]
+    # The first convolution reads the channels, the last layer shows the classes.
+    return shapes[-1][0], (images[0][1] if images else shape[0], *shape[1:])
+
+
+def _place(file: str) -> tuple[str, str | None]:
+    """Read ``FILE`` or ``FILE#KEY``."""
+    path, _, key = file.rpartition("#")
+    return (path, key) if path and not Path(file).exists() else (file, None)
 
 
 def shape_of(text: str) -> tuple[int, int, int]:
@@ -112,13 +193,30 @@ def arm_of(text: str, rule: str) -> "Arm":
     return Arm(name=names.get(alpha, f"share {alpha:g}"), alpha=alpha, rule=rule)
 
 
-def pairs_of(match: list[str] | None) -> dict[str, str] | None:
-    """Read ``TARGET=SOURCE`` pairs."""
+def match_of(match: list[str] | None) -> dict[str, str] | str | None:
+    """Read ``TARGET=SOURCE`` pairs, or one word such as ``roles`` or ``last:3``."""
     if not match:
         return None
+    if len(match) == 1 and match[0].partition(":")[0] in MATCHES:
+        return match[0]
     if wrong := [pair for pair in match if pair.count("=") != 1]:
-        raise LegateeError(f"match is {wrong[0]!r}; expected TARGET=SOURCE")
+        raise LegateeError(
+            f"match is {wrong[0]!r}; expected TARGET=SOURCE, or one of first:K, last:K, spaced:K, "
+            "roles"
+        )
     return dict(pair.split("=") for pair in match)
+
+
+def class_map_of(pairs: list[str] | None) -> dict[int, int] | None:
+    """Read ``TARGET=SOURCE`` pairs of class numbers."""
+    if not pairs:
+        return None
+    try:
+        return {int(to): int(frm) for to, frm in (pair.split("=") for pair in pairs)}
+    except ValueError:
+        raise LegateeError(
+            f"class is {pairs!r}; expected numbers TARGET=SOURCE, such as 0=281"
+        ) from None
 
 
 def refuse_existing(path: Path) -> None:

@@ -1,5 +1,6 @@
-"""The commands that move parameters: ``plan`` and ``inherit``."""
+"""The commands that move parameters: ``plan``, ``inherit`` and ``verify``."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +15,14 @@ from legatee.cli.options import (
     Shape,
     Source,
     Target,
+    class_map_of,
+    match_of,
     network_of,
-    pairs_of,
+    outline_of,
     refuse_existing,
     shape_of,
     typed_command,
+    weights_of,
 )
 from legatee.errors import TransferRefused
 
@@ -29,7 +33,21 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     alpha: Annotated[float, typer.Option(help="Share of each channel group, 0 to 1.")] = 1.0,
     rule: Rule = "uniform",
     match: Annotated[
-        list[str] | None, typer.Option(help="TARGET=SOURCE, modules or tensors; repeatable.")
+        list[str] | None,
+        typer.Option(
+            help="TARGET=SOURCE, modules or tensors, repeatable; or one of first:K, last:K, "
+            "spaced:K, roles."
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Only this part of the target; repeatable.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Not this part of the target; repeatable.")
+    ] = None,
+    class_map: Annotated[
+        list[str] | None,
+        typer.Option("--class", help="TARGET=SOURCE, class numbers that mean the same."),
     ] = None,
     classes: Classes = 1000,
     shape: Shape = "3,224,224",
@@ -41,17 +59,22 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     from legatee.disk import write_text
     from legatee.surgery.plan import plan as make
 
+    if out is not None:
+        refuse_existing(out)
     size = shape_of(shape)
+    looked_at = network_of if rule == "largest" else outline_of  # all other rules count shapes
     made = make(
-        network_of(source, classes=classes, shape=size),
-        network_of(target, classes=classes, shape=size),
+        looked_at(source, classes=classes, shape=size),
+        outline_of(target, classes=classes, shape=size),
         alpha=alpha,
         rule=rule,
-        match=pairs_of(match),
+        match=match_of(match),
+        include=include or (),
+        exclude=exclude or (),
+        classes=class_map_of(class_map),
         seed=seed,
     )
     if out is not None:
-        refuse_existing(out)
         write_text(out, made.to_json())
     typer.echo(made.to_json() if as_json else str(made))
 
@@ -64,12 +87,20 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     classes: Classes = 1000,
     shape: Shape = "3,224,224",
     seed: Seed = 0,
+    allow_rounding: Annotated[
+        bool, typer.Option("--allow-rounding", help="Let numbers pass into a narrower type.")
+    ] = False,
+    allow_nonfinite: Annotated[
+        bool, typer.Option("--allow-nonfinite", help="Let NaN and infinities pass.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the target's weights with everything inherited that the plan says."""
-    from legatee.surgery.apply import inherit as apply
+    from legatee.surgery.admit import Allowed
+    from legatee.surgery.apply import Transfer
     from legatee.surgery.checkpoint import write_weights
-    from legatee.transfer import TransferPlan
+    from legatee.surgery.provenance import Provenance, weights_digest
+    from legatee.transfer import Receipt, TransferPlan, account
 
     refuse_existing(out)
     try:
@@ -77,13 +108,49 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     except (OSError, UnicodeDecodeError) as error:
         raise TransferRefused(f"cannot read the plan {str(plan)!r}: {error}") from error
     size = shape_of(shape)
-    upstream = network_of(source, classes=classes, shape=size, trained=True)
+    _, given = weights_of(source, classes=classes, shape=size)
     network = network_of(target, classes=classes, shape=size, seed=seed)
-    receipt = apply(made, upstream, network)
-    facts = {"model": target, "plan": made.digest, "source": made.source_digest}
-    facts |= {"version": version("legatee"), "command": typed_command()}
-    write_weights(out, network, facts)
+    allowed = Allowed(rounding=allow_rounding, nonfinite=allow_nonfinite)
+    weights = Transfer(made, given, network, allowed)  # tensor by tensor, never all at once
+    facts = Provenance(
+        plan=made.to_json(),
+        plan_digest=made.digest,
+        weights_digest=weights_digest(weights),
+        source_digest=weights_digest(given),
+        model=target,
+        command=typed_command(),
+        version=version("legatee"),
+    )
+    write_weights(out, network, facts.model_dump(), weights)
+    receipt = Receipt(plan_digest=made.digest, tensors=account(made))
     if as_json:
         typer.echo(receipt.to_json())
         return
     typer.echo(f"{receipt.inherited:.1%} of {receipt.elements:,} elements inherited: {out}")
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help="A file that `legatee inherit` wrote.")],
+    source: Annotated[
+        str | None, typer.Option(help="MODEL@FILE that it inherited from, to compare with.")
+    ] = None,
+    classes: Classes = 1000,
+    shape: Shape = "3,224,224",
+    as_json: AsJson = False,
+) -> None:
+    """Check that a file of inherited weights is what it says, and what its source holds."""
+    from legatee.surgery.provenance import verify as check
+
+    given = None
+    if source is not None:
+        _, given = weights_of(source, classes=classes, shape=shape_of(shape))
+    said, made = check(file, given)
+    if as_json:
+        facts = said.model_dump(exclude={"plan"})
+        facts |= {"inherited": made.inherited, "compared_with_source": source is not None}
+        typer.echo(json.dumps(facts))
+        return
+    typer.echo(f"{file} is as it was written by {said.command!r} (legatee {said.version})")
+    share = f"{made.inherited:.1%} of {made.elements:,} elements of {said.model} inherited"
+    compared = "and equal to the source's" if given is not None else "not compared: give --source"
+    typer.echo(f"{share}, {compared}")

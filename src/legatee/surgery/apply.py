@@ -1,34 +1,50 @@
 """Apply a transfer plan: all of it or nothing, with a receipt that accounts for every element."""
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections import ChainMap, defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
 
 from legatee.errors import TransferRefused
-from legatee.positions import expand
+from legatee.surgery.admit import Allowed, check_types, check_values, is_finite
+from legatee.surgery.blend import blended
 from legatee.surgery.catalog import architecture_digest, state
+from legatee.surgery.elements import copy, take, write
+from legatee.surgery.rollback import all_or_nothing
 from legatee.transfer import Move, Receipt, TransferPlan, account
 
 
-def inherit(plan: TransferPlan, source: nn.Module, target: nn.Module) -> Receipt:
+def inherit(
+    plan: TransferPlan,
+    source: nn.Module | Mapping[str, Tensor],
+    target: nn.Module,
+    *,
+    allow_rounding: bool = False,
+    allow_nonfinite: bool = False,
+) -> Receipt:
     """Copy into ``target``, in place, what ``plan`` says it inherits from ``source``.
 
-    Every move is checked and computed before the first element is written; if anything fails,
-    the target is bit for bit what it was.
+    Whatever can be told from names, shapes and types is checked before the first element is
+    written. If anything fails later on, a number that may not pass, an interrupt, every element
+    is put back: the target is bit for bit what it was.
 
     Args:
         plan: Made by :func:`legatee.plan` for networks of these two architectures.
-        source: Upstream network; only read.
-        target: Downstream network.
+        source: Upstream network, or its state; only read.
+        target: Downstream network. Its parameters stay the same objects in the same memory, so
+            optimisers, ties and memory formats are as before.
+        allow_rounding: Whether floating-point numbers may pass into a narrower type.
+        allow_nonfinite: Whether NaN and infinities may pass, those that a narrower type makes of
+            numbers beyond its range too.
 
     Returns:
-        An account of every element, with ``undo()``.
+        An account of every element, with ``undo()``, which costs a copy of what was overwritten
+        for as long as the receipt is kept.
 
     Raises:
-        TransferRefused: If the plan was made for another architecture, a weight of the source is
-            NaN or infinite, or a copy would lose precision or range.
+        TransferRefused: If the plan was made for another architecture or is empty, a weight of
+            the source is NaN or infinite, or a copy would lose precision or range.
 
     Example:
         >>> from legatee.surgery.plan import plan
@@ -38,119 +54,167 @@ def inherit(plan: TransferPlan, source: nn.Module, target: nn.Module) -> Receipt
         >>> bool((slim[0].weight == wide[0].weight[::2]).all()), f"{receipt.inherited:.2f}"
         (True, '0.62')
     """
-    given, held = state(source), state(target)
-    for which, digest, tensors in (
-        ("source", plan.source_digest, given),
-        ("target", plan.target_digest, held),
-    ):
-        if (actual := architecture_digest(tensors)) != digest:
-            raise TransferRefused(
-                f"the plan was made for another {which} (architecture {digest}, this one is "
-                f"{actual}): other layers, widths, classes or number types; plan again, or build "
-                "the network that it was made for"
-            )
-    spoken_of = {entry.target for entry in plan.entries}
-    shapes = {rest.target: rest.shape for rest in plan.untouched}
-    for name, value in held.items():
-        if name not in spoken_of or shapes.get(name, tuple(value.shape)) != tuple(value.shape):
-            raise TransferRefused(f"the plan does not account for {name!r} {tuple(value.shape)}")
-    moves: dict[str, list[Move]] = defaultdict(list)
-    for move in plan.moves:
-        _check_names(move, given, held)
-        moves[move.target].append(move)
-    new = {name: _filled(held[name], given, moves[name]) for name in moves}
-    old = {name: held[name].detach().clone() for name in moves}
-    restore = _restorer(held, old)
-    try:
-        with torch.no_grad():
-            for name, value in new.items():
-                held[name].copy_(value)
-    except BaseException:
-        restore()
-        raise
+    transfer = Transfer(
+        plan, source, target, Allowed(rounding=allow_rounding, nonfinite=allow_nonfinite)
+    )
+    with all_or_nothing(transfer.held[name] for name in transfer.moves) as restore:
+        for name in transfer.moves:
+            transfer.fill(name, transfer.held[name])
     receipt = Receipt(plan_digest=plan.digest, tensors=account(plan))
     receipt._undo = restore
     return receipt
 
 
-def check_copy(value: Tensor, into: Tensor, what: str) -> None:
-    """Refuse a copy that would lose something, or hand on what is no number.
+class Transfer(Mapping[str, Tensor]):
+    """The target's state as it would be with everything inherited, one tensor at a time.
+
+    Nothing is computed before a tensor is asked for, and nothing of the target is changed: to
+    write a network that inherited to a file, no more memory is needed than for its largest tensor.
 
     Args:
-        value: What would be copied.
-        into: What it would be copied into.
-        what: Names of both, for the message.
+        plan: Made for networks of these two architectures.
+        source: Upstream network, or its state.
+        target: Downstream network.
+        allowed: What copies may do to values.
 
     Raises:
-        TransferRefused: If the types do not hold each other's values, or one is NaN or infinite.
+        TransferRefused: If the plan does not fit the networks.
     """
-    if torch.promote_types(value.dtype, into.dtype) != into.dtype:
-        raise TransferRefused(
-            f"cannot copy {what}: {value.dtype} into {into.dtype} would lose range or precision; "
-            "convert one of them first"
-        )
-    if not torch.isfinite(value).all():
-        raise TransferRefused(f"cannot copy {what}: it holds NaN or infinite weights")
 
-
-def _check_names(move: Move, given: dict[str, Tensor], held: dict[str, Tensor]) -> None:
-    """Refuse a move that speaks of tensors that are not there."""
-    for name, shape, tensors in (
-        (move.source, move.source_shape, given),
-        (move.target, move.target_shape, held),
+    def __init__(
+        self,
+        plan: TransferPlan,
+        source: nn.Module | Mapping[str, Tensor],
+        target: nn.Module,
+        allowed: Allowed,
     ):
-        actual = tuple(tensors[name].shape) if name in tensors else None
-        if actual != shape:
+        self.held = state(target)
+        self.moves: dict[str, list[Move]] = defaultdict(list)
+        for move in plan.moves:
+            self.moves[move.target].append(move)
+        given = state(source) if isinstance(source, nn.Module) else source
+        if isinstance(given, dict):
+            given = _untied(given)
+        _check_made_for(plan, given, self.held)
+        _check_memory(self.held, set(self.moves))
+        for move in plan.moves:
+            named = f"{move.source!r} into {move.target!r}"
+            value, into = given[move.source], self.held[move.target]
+            if value.is_meta or into.is_meta:
+                raise TransferRefused(
+                    f"cannot copy {named}: on the meta device there are shapes but no weights; "
+                    "give both networks their weights first"
+                )
+            check_types(value.dtype, into.dtype, named, allowed)
+        self._given = _apart(given, self.held, {move.source for move in plan.moves})
+        self._allowed = allowed
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.held)
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __getitem__(self, name: str) -> Tensor:
+        value = self.held[name].detach()
+        return self.fill(name, value.clone()) if name in self.moves else value
+
+    def fill(self, name: str, value: Tensor) -> Tensor:
+        """Write into a tensor what the plan says that it inherits.
+
+        Args:
+            name: Its name in the target.
+            value: What it held so far; changed in place, even if this fails.
+
+        Returns:
+            The same tensor.
+
+        Raises:
+            TransferRefused: If a value may not pass.
+        """
+        moves = self.moves[name]
+        plain = True  # so far, what was written is known to be what was taken
+        for move in moves:
+            source = self._given[move.source].detach()
+            plain = plain and source.dtype == value.dtype
+            if move.blend is None:
+                copy(value, move.put, source, move.take)
+            else:
+                write(value, move.put, blended(take(source, move.take), move))
+        if not (plain and is_finite(value)):  # what the target held before may be anything
+            for move in moves:
+                taken = blended(take(self._given[move.source].detach(), move.take), move)
+                named = f"{move.source!r} into {move.target!r}"
+                check_values(take(value, move.put), taken, named, self._allowed)
+        return value
+
+
+def _check_made_for(
+    plan: TransferPlan, given: Mapping[str, Tensor], held: Mapping[str, Tensor]
+) -> None:
+    """Refuse networks that the plan was not made for, and a plan that does nothing unasked."""
+    if not plan.moves and plan.alpha > 0:
+        reasons = "; ".join(f"{rest.target}: {rest.reason}" for rest in plan.untouched[:3])
+        raise TransferRefused(f"nothing would be inherited ({reasons or 'the plan is empty'})")
+    shapes = {
+        entry.target: entry.target_shape if isinstance(entry, Move) else entry.shape
+        for entry in plan.entries
+    }
+    wanted = {move.source: move.source_shape for move in plan.moves}
+    for which, digest, tensors, first in (
+        ("source", plan.source_digest, given, _difference(wanted, given, whole=False)),
+        ("target", plan.target_digest, held, _difference(shapes, held, whole=True)),
+    ):
+        actual = architecture_digest(tensors)
+        if first or actual != digest:
             raise TransferRefused(
-                f"the plan speaks of {name!r} {shape}, the network has "
-                + ("no such tensor" if actual is None else f"{actual}")
+                f"the plan was made for another {which} (architecture {digest}, this one is "
+                f"{actual}: {first or 'other number types, or tensors that the plan leaves out'})"
+                "; plan again, or build the network that it was made for"
             )
 
 
-def _filled(target: Tensor, given: dict[str, Tensor], moves: list[Move]) -> Tensor:
-    """Return what a target tensor shall hold, computed beside it."""
-    value = target.detach().clone()
-    for move in moves:
-        taken = _box(given[move.source].detach(), move.take)
-        check_copy(taken, value, f"{move.source!r} into {move.target!r}")
-        _write(value, move.put, taken.to(value))
-    return value
+def _difference(
+    planned: Mapping[str, tuple[int, ...]], actual: Mapping[str, Tensor], *, whole: bool
+) -> str:
+    """Name the first tensor that is not as planned, or return nothing."""
+    for name, shape in planned.items():
+        if name not in actual:
+            return f"it has no {name!r}"
+        if (found := tuple(actual[name].shape)) != shape:
+            return f"{name!r} is {found}, planned for {shape}"
+    unplanned = [name for name in actual if name not in planned] if whole else []
+    return f"the plan does not account for {unplanned[0]!r}" if unplanned else ""
 
 
-def _write(tensor: Tensor, positions: tuple[str, ...], values: Tensor) -> None:
-    """Write values at the product of positions; all evenly spaced ones need no index."""
-    chosen = [expand(text) for text in positions]
-    if all(isinstance(one, range) for one in chosen):
-        _box(tensor, positions).copy_(values)
-    else:
-        rank = tensor.ndim
-        mesh = [
-            torch.as_tensor(list(one), device=tensor.device).reshape(
-                [-1 if axis == i else 1 for i in range(rank)]
+def _check_memory(held: Mapping[str, Tensor], written: set[str]) -> None:
+    """Refuse to write to tensors that lie in the same memory without being one tensor."""
+    spans = sorted(
+        (value.data_ptr(), value.data_ptr() + value.nbytes, name)
+        for name, value in held.items()
+        if value.nbytes and not value.is_meta
+    )
+    for (_, end, one), (start, _, other) in pairwise(spans):
+        if start < end and {one, other} & written:
+            raise TransferRefused(
+                f"{one!r} and {other!r} of the target share memory without being one parameter; "
+                "make them one, or give each its own"
             )
-            for axis, one in enumerate(chosen)
-        ]
-        tensor[tuple(mesh)] = values
 
 
-def _box(tensor: Tensor, positions: tuple[str, ...]) -> Tensor:
-    """Return the elements at the product of positions, a view where they are evenly spaced."""
-    for axis, text in enumerate(positions):
-        chosen = expand(text)
-        if isinstance(chosen, range):
-            cut = slice(chosen.start, chosen.stop, chosen.step)
-            tensor = tensor[(slice(None),) * axis + (cut,)]
-        else:
-            tensor = tensor.index_select(axis, torch.as_tensor(chosen, device=tensor.device))
-    return tensor
+def _untied(given: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state without the second names of tied tensors, as a network's own state is."""
+    first: dict[object, str] = {}
+    for name, value in given.items():
+        place = (value.data_ptr(), value.shape, value.stride()) if value.data_ptr() else name
+        first.setdefault(place, name)
+    return given if len(first) == len(given) else {name: given[name] for name in first.values()}
 
 
-def _restorer(held: dict[str, Tensor], old: dict[str, Tensor]) -> Callable[[], None]:
-    """Return a function that writes the old values back."""
-
-    def restore() -> None:
-        with torch.no_grad():
-            for name, value in old.items():
-                held[name].copy_(value)
-
-    return restore
+def _apart(
+    given: Mapping[str, Tensor], held: Mapping[str, Tensor], needed: set[str]
+) -> Mapping[str, Tensor]:
+    """Return the source's tensors, copies of those that lie in memory of the target."""
+    mine = {value.untyped_storage().data_ptr() for value in held.values()}
+    shared = [name for name in needed if given[name].untyped_storage().data_ptr() in mine]
+    return ChainMap({name: given[name].detach().clone() for name in shared}, given)  # type: ignore[arg-type]

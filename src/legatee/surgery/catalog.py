@@ -5,15 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from math import prod
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from legatee.errors import UntraceableNetwork
+from legatee.surgery.guess import guesses
 from legatee.surgery.trace import ChannelMap, trace
+from legatee.surgery.uses import Use
 
-IMAGE_SIZES = (32, 224, 64, 28, 16, 8, 299, 384)  # common ones, cheapest plausible first
 WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
 
 
@@ -60,10 +61,12 @@ class Catalog:
         tensors: Every tensor of the state, ties once, in the network's order.
         groups: Channel groups; every axis longer than 1 is covered by one or more of them, except
             the axes that no other tensor shares (kernels, positions).
+        uses: What the network does with its tensors, in order; empty where that is unknown.
     """
 
     tensors: dict[str, TensorInfo]
     groups: tuple[Group, ...]
+    uses: tuple[Use, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -74,6 +77,43 @@ class Catalog:
     def bare_names(self) -> dict[str, str]:
         """Every tensor's name without the prefix that a wrapper put before all of them."""
         return dict(zip(self.tensors, without_wrappers(list(self.tensors)), strict=True))
+
+    @cached_property
+    def elements(self) -> int:
+        """Elements of all tensors [count]."""
+        return sum(prod(tensor.shape) for tensor in self.tensors.values())
+
+    @cached_property
+    def modules(self) -> dict[str, list[str]]:
+        """Names of the tensors that each module holds itself."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in self.tensors:
+            found[name.rpartition(".")[0]].append(name)
+        return found
+
+    @cached_property
+    def placed(self) -> frozenset[str]:
+        """Tensors that are added, multiplied or looked up by position, such as embeddings of it."""
+        kinds = ("elementwise", "lookup")
+        return frozenset(n for use in self.uses if use.kind in kinds for n in use.reads.values())
+
+    @cached_property
+    def entrances(self) -> frozenset[str]:
+        """Convolutions that read the network's input."""
+        found = {n for g in self.groups if g.role == "input" for n, axis in g.members if axis == 1}
+        for use in self.uses:  # a single input channel is no group: the first one reads it
+            if use.kind == "convolution":
+                grey = not use.depthwise and self.tensors[use.reads["weight"]].shape[1] == 1
+                found |= {use.reads["weight"]} if grey else set()
+                break
+        return frozenset(n for n in found if len(self.tensors[n].shape) == 4)
+
+    @cached_property
+    def unknown(self) -> frozenset[str]:
+        """Tensors of which no channel is known, because nothing reads them as the network runs."""
+        read = {name for use in self.uses for name in use.reads.values()}
+        read |= {name for group in self.groups for name, _ in group.members}
+        return frozenset(n for n, t in self.tensors.items() if n not in read and t.trainable)
 
     def is_like(self, other: "Catalog") -> bool:
         """Tell whether two networks are of one architecture, wrappers aside.
@@ -166,15 +206,18 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
         [(4, [('0.bias', 0), ('0.weight', 0), ('2.weight', 1)])]
     """
     held = state(network)
-    everything = held | dict(network.named_buffers())  # a trace also needs what is not saved
     failure: UntraceableNetwork | None = None
-    for candidate in [example] if example is not None else _examples(network):
+    for candidate in [example] if example is not None else guesses(network):
         try:
-            channels = trace(network, everything, candidate)
+            channels = trace(network, held, candidate)
         except UntraceableNetwork as error:
             failure = failure or error
         else:
-            return Catalog(tensors=_tensors(network, held), groups=_groups(channels, held))
+            return Catalog(
+                tensors=_tensors(network, held),
+                groups=_groups(channels, held),
+                uses=channels.uses,
+            )
     raise failure or UntraceableNetwork("the network has no layer to guess its input from")
 
 
@@ -212,17 +255,6 @@ def _tensors(network: nn.Module, held: dict[str, Tensor]) -> dict[str, TensorInf
     }
 
 
-def _examples(network: nn.Module) -> list[Tensor]:
-    """Guess inputs from the first layer: images for a convolution, vectors for a matrix."""
-    for layer in network.modules():
-        if isinstance(layer, nn.Conv2d):
-            channels = layer.in_channels
-            return [torch.empty(1, channels, s, s, device="meta") for s in IMAGE_SIZES]
-        if isinstance(layer, nn.Linear):
-            return [torch.empty(1, layer.in_features, device="meta")]
-    return []
-
-
 def _groups(channels: ChannelMap, held: dict[str, Tensor]) -> tuple[Group, ...]:
     """Gather the channels that run through exactly the same axes, in order of appearance."""
     through: dict[int, dict[tuple[str, int], list[int]]] = defaultdict(dict)
@@ -234,12 +266,19 @@ def _groups(channels: ChannelMap, held: dict[str, Tensor]) -> tuple[Group, ...]:
     for channel, places in through.items():
         widths = tuple((axis, len(positions)) for axis, positions in places.items())
         together[widths, channel in channels.consumed, channel in channels.produced].append(channel)
+    kept: dict[bytes, np.ndarray] = {}
+
+    def shared(positions: list[list[int]]) -> np.ndarray:
+        """Return one array for all axes with the same positions: most are alike."""
+        array = np.array(positions)
+        return kept.setdefault(array.tobytes() + bytes(str(array.shape), "ascii"), array)
+
     groups = []
     for (widths, consumed, produced), members in together.items():
         axes = [axis for axis, _ in widths]
         read_on = any(axis > 0 for _, axis in axes)
         role = "input" if consumed else "class" if produced and not read_on else "hidden"
         if len(axes) > 1 or role != "hidden":
-            spots = {axis: np.array([through[c][axis] for c in members]) for axis in axes}
+            spots = {axis: shared([through[c][axis] for c in members]) for axis in axes}
             groups.append(Group(size=len(members), members=spots, role=role))
     return tuple(groups)

@@ -1,57 +1,118 @@
 """Which tensor, and which channel group, of the target takes from which of the source."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from math import prod
 
 from legatee.errors import TransferRefused
 from legatee.surgery.catalog import Catalog
+from legatee.surgery.naming import aligned, layers_of
+from legatee.surgery.roles import by_role
+
+SWEEPS = 3  # rounds of second thoughts when groups are chosen; more never changed a choice
 
 
-def match_tensors(
-    source: Catalog, target: Catalog, explicit: Mapping[str, str] | None
-) -> dict[str, str]:
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """Which tensors of a target take from which of a source.
+
+    Attributes:
+        tensors: Target tensor name -> source tensor name, in the target's order.
+        reasons: Why a tensor that could have been matched was left out.
+        consistent: Whether a group of channels takes from one source group only.
+        notes: What a careful reader should know.
+    """
+
+    tensors: dict[str, str]
+    reasons: dict[str, str] = field(default_factory=dict)
+    consistent: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def match_tensors(source: Catalog, target: Catalog, match: Mapping[str, str] | str | None) -> Match:
     """Say which source tensor each target tensor is to take from.
 
     Args:
         source: Catalogue of the upstream network.
         target: Catalogue of the downstream network.
-        explicit: Target module or tensor -> source module or tensor; names not below any of them
-            match nothing. ``None`` matches equal names, wrappers' prefixes aside.
+        match: ``None`` lays equal names, stages and blocks over one another, prefixes aside;
+            ``"first:k"``, ``"last:k"``, ``"spaced:k"`` say which blocks of a longer row are taken;
+            ``"roles"`` goes by kind of layer, kernel, stage and position, and gives up consistent
+            channels; a mapping of target module or tensor -> source module or tensor leaves out
+            all else (``""`` is the whole network; the most specific name wins).
 
     Returns:
-        Target tensor name -> source tensor name, in the target's order.
+        The match.
 
     Raises:
-        TransferRefused: If an explicit name is in neither network.
+        TransferRefused: If a name is in neither network, or ``match`` is not understood.
 
     Example:
         >>> from torch import nn
         >>> from legatee.surgery.catalog import read
         >>> small, large = nn.Sequential(nn.Linear(3, 2)), nn.Sequential(nn.Linear(3, 4))
-        >>> match_tensors(read(large), read(small), None)
+        >>> match_tensors(read(large), read(small), None).tensors
         {'0.weight': '0.weight', '0.bias': '0.bias'}
     """
-    if explicit is None:
-        theirs = {bare: name for name, bare in source.bare_names.items()}
-        return {t: theirs[bare] for t, bare in target.bare_names.items() if bare in theirs}
+    if match == "roles":
+        if not source.uses or not target.uses:
+            raise TransferRefused("match='roles' needs networks whose channels can be followed")
+        tensors, notes = by_role(source, target)
+        return Match(tensors=tensors, consistent=False, notes=notes)
+    if match is None or isinstance(match, str):
+        return Match(tensors=_in_order(aligned(source, target, layers_of(match)), target))
     found: dict[str, str] = {}
-    for to, frm in explicit.items():
-        below = {t: frm + t.removeprefix(to) for t in target.tensors if _is_below(t, to)}
+    for to, frm in sorted(match.items(), key=lambda item: item[0].count(".") + bool(item[0])):
+        below = {t: _moved(t, to, frm) for t in target.tensors if _is_below(t, to)}
         if not below:
             raise TransferRefused(f"match names {to!r}, which is not in the target")
         pairs = {t: s for t, s in below.items() if s in source.tensors}
         if not pairs:
             raise TransferRefused(f"match names {frm!r}, which holds nothing like {to!r}")
         found |= pairs
-    return {t: found[t] for t in target.tensors if t in found}
+    rest = {t: "match does not speak of it" for t in target.tensors if t not in found}
+    return Match(tensors=_in_order(found, target), reasons=rest)
+
+
+def chosen_only(
+    match: Match, target: Catalog, include: Iterable[str], exclude: Iterable[str]
+) -> Match:
+    """Leave out what is not asked for by name.
+
+    Args:
+        match: What would be taken.
+        target: Catalogue of the downstream network.
+        include: Modules, tensors or patterns (``*``, ``?``) of the target; all if empty.
+        exclude: Likewise, to be left out.
+
+    Returns:
+        What is left of the match, with reasons for the rest.
+
+    Raises:
+        TransferRefused: If a pattern fits nothing in the target.
+    """
+    include, exclude = tuple(include), tuple(exclude)
+    for pattern in (*include, *exclude):
+        if not any(_fits(name, pattern) for name in target.tensors):
+            raise TransferRefused(f"pattern {pattern!r} fits no tensor of the target")
+    reasons = dict(match.reasons)
+    for name in match.tensors:
+        out = next((p for p in exclude if _fits(name, p)), None)
+        if out is not None:
+            reasons[name] = f"excluded by {out!r}"
+        elif include and not any(_fits(name, p) for p in include):
+            reasons[name] = "not among what was to be included"
+    kept = {t: s for t, s in match.tensors.items() if t not in reasons}
+    return Match(tensors=kept, reasons=reasons, consistent=match.consistent, notes=match.notes)
 
 
 def match_groups(source: Catalog, target: Catalog, tensors: Mapping[str, str]) -> dict[int, int]:
     """Give each channel group of the target the one source group it takes its channels from.
 
-    Among the source groups that its matched tensors touch, the one that touches most elements of
-    the target wins.
+    Among the source groups that its matched tensors touch, the one by which most elements of the
+    target can be filled wins.
 
     Args:
         source: Catalogue of the upstream network.
@@ -61,22 +122,101 @@ def match_groups(source: Catalog, target: Catalog, tensors: Mapping[str, str]) -
     Returns:
         Target group number -> source group number, of the same role.
     """
-    chosen = {}
-    for number, group in enumerate(target.groups):
-        votes: Counter[int] = Counter()
-        for name, axis in group.members:
-            rivals = target.groups_along[name, axis]
-            theirs = source.groups_along.get((tensors.get(name, ""), axis), ())
-            theirs = tuple(n for n in theirs if source.groups[n].role == group.role)
-            if len(rivals) == len(theirs):  # concatenated groups correspond in their order
-                theirs = (theirs[rivals.index(number)],)
-            for candidate in theirs:
-                votes[candidate] += prod(target.tensors[name].shape)
-        if votes:
-            chosen[number] = max(votes, key=lambda n: (votes[n], -n))
+    ballots = _Ballots(source, target, tensors)
+    rivals = {number: ballots.of(number) for number in range(len(target.groups))}
+    chosen = {
+        number: max(votes, key=lambda n: (votes[n], -n))
+        for number, votes in rivals.items()
+        if votes
+    }
+    for _ in range(SWEEPS):
+        before = dict(chosen)
+        for number, votes in rivals.items():
+            if len(votes) > 1:
+                filled = {n: ballots.filled(number, chosen | {number: n}) for n in votes}
+                chosen[number] = max(votes, key=lambda n: (filled[n], votes[n], -n))
+        if chosen == before:
+            break
     return chosen
+
+
+@dataclass(frozen=True)
+class _Ballots:
+    """Which source groups the tensors of a target group speak for."""
+
+    source: Catalog
+    target: Catalog
+    tensors: Mapping[str, str]
+
+    def of(self, number: int) -> Counter[int]:
+        """Count the elements that speak for each source group, where they could move at all."""
+        votes: Counter[int] = Counter()
+        for name, axis in self.target.groups[number].members:
+            if name in self.tensors and self.can_move(name):
+                for candidate in self.candidates(number, name, axis):
+                    votes[candidate] += prod(self.target.tensors[name].shape)
+        return votes
+
+    def candidates(self, number: int, name: str, axis: int) -> tuple[int, ...]:
+        """Return the source groups along the matched axis that could be the group's."""
+        group = self.target.groups[number]
+        ours = self.target.groups_along[name, axis]
+        key = (self.tensors[name], axis)
+        theirs = tuple(
+            n
+            for n in self.source.groups_along.get(key, ())
+            if self.source.groups[n].role == group.role
+        )
+        if len(ours) == len(theirs):  # concatenated groups correspond in their order
+            theirs = (theirs[ours.index(number)],)
+        width = group.members[name, axis].shape[1]
+        return tuple(n for n in theirs if self.source.groups[n].members[key].shape[1] == width)
+
+    def can_move(self, name: str) -> bool:
+        """Tell whether a tensor's axes, and the sizes of those that no group runs through, fit."""
+        here = self.target.tensors[name].shape
+        there = self.source.tensors[self.tensors[name]].shape
+        return len(here) == len(there) and all(
+            size == there[axis]
+            for axis, size in enumerate(here)
+            if (name, axis) not in self.target.groups_along
+        )
+
+    def filled(self, number: int, chosen: Mapping[int, int]) -> int:
+        """Count the elements of a group's tensors that a choice fills, each by its size."""
+        return sum(
+            prod(self.target.tensors[name].shape)
+            for name in {name for name, _ in self.target.groups[number].members}
+            if name in self.tensors and self.can_move(name) and self._agree(name, chosen)
+        )
+
+    def _agree(self, name: str, chosen: Mapping[int, int]) -> bool:
+        return all(
+            any(
+                chosen.get(number) in self.candidates(number, name, axis)
+                for number in self.target.groups_along.get((name, axis), ())
+            )
+            for axis in range(len(self.target.tensors[name].shape))
+            if (name, axis) in self.target.groups_along
+        )
+
+
+def _in_order(found: Mapping[str, str], target: Catalog) -> dict[str, str]:
+    return {t: found[t] for t in target.tensors if t in found}
+
+
+def _moved(name: str, to: str, frm: str) -> str:
+    """Return the name below the source's module that corresponds to one below the target's."""
+    rest = name if to == "" else name.removeprefix(to)
+    return rest.removeprefix(".") if frm == "" else f"{frm}.{rest}" if to == "" else frm + rest
 
 
 def _is_below(name: str, module: str) -> bool:
     """Tell whether a tensor is the named one or lies in the named module."""
-    return name == module or name.startswith(f"{module}.")
+    return module == "" or name == module or name.startswith(f"{module}.")
+
+
+def _fits(name: str, pattern: str) -> bool:
+    """Tell whether a pattern names a tensor or a module above it."""
+    parts = name.split(".")
+    return any(fnmatchcase(".".join(parts[:n]), pattern) for n in range(1, len(parts) + 1))

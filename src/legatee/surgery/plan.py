@@ -1,20 +1,18 @@
 """Plan a transfer: which elements of the target come from where, before a single one is copied."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from zlib import crc32
+from collections.abc import Iterable, Mapping
 
-import numpy as np
 from torch import Tensor, nn
 
 from legatee.errors import TransferRefused, UntraceableNetwork
-from legatee.positions import compress
+from legatee.moves import Move, Untouched
 from legatee.surgery.catalog import Catalog, read, read_tensors
-from legatee.surgery.match import match_groups, match_tensors
-from legatee.surgery.select import select, share
-from legatee.transfer import Move, TransferPlan, Untouched
-
-NOTHING = "the share asked for leaves no channel to inherit"
+from legatee.surgery.channels import Channels, given_channels, scores_of
+from legatee.surgery.draft import NOTHING, Draft, Heads
+from legatee.surgery.match import chosen_only, match_groups, match_tensors
+from legatee.surgery.remarks import foreign, remarks
+from legatee.surgery.strays import drop_strays
+from legatee.transfer import TransferPlan
 
 
 def plan(  # noqa: PLR0913 - a front door
@@ -22,9 +20,14 @@ def plan(  # noqa: PLR0913 - a front door
     target: nn.Module | Catalog,
     *,
     alpha: float = 1.0,
-    rule: str = "uniform",
-    match: Mapping[str, str] | None = None,
+    rule: str | Mapping[str, Iterable[int]] = "uniform",
+    match: Mapping[str, str] | str | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    classes: Mapping[int, int] | None = None,
     data: Tensor | None = None,
+    labels: Tensor | None = None,
+    threshold: float = 0.5,
     seed: int = 0,
     head: bool = True,
 ) -> TransferPlan:
@@ -32,29 +35,43 @@ def plan(  # noqa: PLR0913 - a front door
 
     Channels that are added, multiplied, normalised or convolved together are inherited together:
     every tensor that a channel runs through takes it from the same source channel, so what the
-    inherited channels compute from inherited channels is what they computed in the source.
+    inherited channels compute from inherited channels is what they computed in the source. The
+    heads of an attention are inherited whole. Position embeddings of another image size and first
+    convolutions of other input channels are resized as timm does, and the plan says so.
 
     Args:
         source: Upstream network, or its catalogue when many targets are planned for.
         target: Downstream network, or its catalogue.
         alpha: Share of each channel group of the target that inherits, halves of a channel
             rounded up; the rest keeps the target's own start [fraction, 0..1].
-        rule: Which source channels: ``"uniform"``, ``"first"`` or ``"random"``.
-        match: Target module or tensor -> source module or tensor; equal names if absent.
-        data: A batch to follow channels with; where absent, or a network does not accept it, an
-            input is guessed from the network's first layer.
+        rule: Which source channels: ``"uniform"``, ``"first"``, ``"random"``; ``"largest"`` by the
+            norm of the weights that make them; ``"active"``, the ones above zero on most of
+            ``data``; ``"signal"``, the ones whose class means in ``data`` differ most against
+            their noise; or the channels themselves by source layer, ``"uniform"`` elsewhere.
+        match: ``None`` for equal names, stages and blocks, prefixes aside; ``"first:k"``,
+            ``"last:k"``, ``"spaced:k"`` blocks of a longer row; ``"roles"`` by kind of layer,
+            kernel, stage and position, without consistent channels; or target module or tensor ->
+            source module or tensor, which leaves out all else.
+        include: Modules, tensors or patterns of the target that may inherit; all if empty.
+        exclude: Modules, tensors or patterns of the target that must not.
+        classes: Target class -> source class; nothing else of a head is then inherited.
+        data: Downstream inputs. The first is what channels are followed with; where absent, or a
+            network does not accept it, an input is guessed from the network's first layer [n, ...].
+        labels: Class of each input, for ``"signal"`` [n].
+        threshold: Share of ``data`` on which a channel must be above zero for ``"active"``
+            [fraction, 0..1].
         seed: Of the ``"random"`` rule.
-        head: Whether the layer that shows the classes may be inherited; it is only between equal
-            architectures, whose classes are then taken to be the same.
+        head: Whether the layer that shows the classes may be inherited; without ``classes`` it is
+            only between equal architectures, whose classes are then taken to be the same.
 
     Returns:
         The plan, to be printed, saved, compared, or given to :func:`legatee.inherit`.
 
     Raises:
-        TransferRefused: If ``alpha`` is outside 0..1, ``match`` names what is not there, or the
-            networks share nothing.
+        TransferRefused: If ``alpha`` is outside 0..1, a name is not there, what a rule looks at is
+            missing, or the networks share nothing.
         UnknownName: If there is no such rule.
-        UntraceableNetwork: If channels cannot be followed through one of the networks.
+        UntraceableNetwork: If a share of the channels is asked for that cannot be followed.
 
     Source:
         Algorithm 1 of the paper, carried to deep networks (*ours*).
@@ -69,78 +86,94 @@ def plan(  # noqa: PLR0913 - a front door
         raise TransferRefused(f"alpha is {alpha}; expected a share between 0 and 1")
     if seed < 0:
         raise TransferRefused(f"seed is {seed}; expected 0 or a number above")
-    ours, theirs = _catalogs(source, target, data, whole=alpha == 0 or (alpha == 1 and head))
-    tensors = match_tensors(ours, theirs, match)
-    draft = _Draft(
+    ours, theirs, notes = _catalogs(source, target, data, whole=alpha in (0, 1))
+    named = rule if isinstance(rule, str) else "given"
+    evidence = {"labels": labels, "threshold": threshold}
+    channels = Channels(
         source=ours,
         target=theirs,
-        groups=match_groups(ours, theirs, tensors),
-        channels={},
-        head=head and ours.is_like(theirs),
+        alpha=alpha,
+        rule=named,
+        seed=seed,
+        scores=scores_of(named, source, ours, data, evidence),
+        given={} if isinstance(rule, str) else given_channels(ours, rule),
     )
-    for number in draft.groups:
-        draft.channels[number] = draft.pick(number, alpha, rule, seed)
-    found = {
-        name: draft.move(name, tensors.get(name)) if alpha > 0 else NOTHING
-        for name in theirs.tensors
-    }
-    _drop_strays(found, theirs)
+    matched = chosen_only(match_tensors(ours, theirs, match), theirs, include, exclude)
+    alike = ours.is_like(theirs)
+    draft = Draft(
+        source=ours,
+        target=theirs,
+        match=matched,
+        groups=match_groups(ours, theirs, matched.tensors),
+        pick=channels.pick,
+        heads=_heads(ours, theirs, head, classes, alike=alike),
+        whole=alike or not theirs.groups,
+    )
+    found = {name: draft.move(name) if alpha > 0 else NOTHING for name in theirs.tensors}
+    _settle(found, theirs)
+    moves = [made for made in found.values() if isinstance(made, Move)]
     entries = tuple(
         Untouched(target=name, shape=theirs.tensors[name].shape, reason=made)
         if isinstance(made, str)
         else made
         for name, made in found.items()
     )
+    if channels.unscored:
+        notes.append(
+            f"{len(channels.unscored)} source groups could not be measured by {named!r} and took "
+            "evenly spread channels"
+        )
+    notes += foreign(draft, found)
     drawn = TransferPlan(
         source_digest=ours.digest,
         target_digest=theirs.digest,
         alpha=alpha,
-        rule=rule,
+        rule=named,
         seed=seed,
         entries=entries,
+        warnings=(*notes, *remarks(draft, moves)),
     )
-    if alpha > 0 and not any(theirs.tensors[move.target].trainable for move in drawn.moves):
-        reasons = "; ".join(f"{rest.target}: {rest.reason}" for rest in drawn.untouched[:3])
-        raise TransferRefused(f"nothing would be inherited ({reasons})")
+    if alpha > 0 and not any(theirs.tensors[move.target].trainable for move in moves):
+        raise TransferRefused(f"nothing would be inherited ({_why(drawn)})")
     return drawn
 
 
-def _drop_strays(found: dict[str, Move | str], target: Catalog) -> None:
-    """Leave what is worth nothing by itself: norms and biases without a layer, counts without both.
-
-    A bias belongs to its own layer; a norm to the layers whose rows make the channels it scales.
-    """
-    inherited = {name for name, made in found.items() if isinstance(made, Move)}
-    for name in sorted(inherited):
-        shape = target.tensors[name].shape
-        if len(shape) == 1:
-            makers = _makers(name, target)
-            if makers and not makers & inherited:
-                found[name] = "no layer that makes its channels is inherited"
-        elif not shape:
-            module = name.rpartition(".")[0]
-            others = [
-                n for n in found if n.rpartition(".")[0] == module and target.tensors[n].shape
-            ]
-            if others and not any(isinstance(found[n], Move) for n in others):
-                found[name] = "nothing else of its module is inherited"
+def _why(drawn: TransferPlan) -> str:
+    """Name the nearest reasons, each once, with a tensor of which it is true."""
+    reasons: dict[str, str] = {}
+    for rest in drawn.untouched:
+        reasons.setdefault(rest.reason, rest.target)
+    said = "; ".join(f"{name}: {reason}" for reason, name in list(reasons.items())[:3])
+    return "; ".join([said, *drawn.warnings[:1]])
 
 
-def _makers(name: str, target: Catalog) -> set[str]:
-    """Return the layers that a bias or norm belongs to."""
-    holders = {
-        member
-        for number in target.groups_along.get((name, 0), ())
-        for member in target.groups[number].members
-        if len(target.tensors[member[0]].shape) > 1
-    }
-    rows = {n for n, axis in holders if axis == 0} or {n for n, _ in holders}
-    return {n for n in rows if _beside(n, name)} or rows
+def _settle(found: dict[str, Move | str], target: Catalog) -> None:
+    """Leave what is worth nothing by itself; without known channels, modules in parts too."""
+    if target.groups:
+        drop_strays(found, target)
+        return
+    for names in target.modules.values():
+        left = next((n for n in names if isinstance(found[n], str)), None)
+        for name in names:
+            if left is not None and isinstance(found[name], Move):
+                found[name] = f"{left!r} of its module is not inherited"
 
 
-def _beside(one: str, other: str) -> bool:
-    """Tell whether two tensors are of one module."""
-    return one.rpartition(".")[0] == other.rpartition(".")[0]
+def _heads(
+    source: Catalog, target: Catalog, head: bool, classes: Mapping[int, int] | None, *, alike: bool
+) -> Heads:
+    """Settle what becomes of classes, refusing ones that are not there."""
+    if classes is None:
+        return Heads(same=head and alike)
+    for side, chosen in ((target, classes.keys()), (source, classes.values())):
+        sizes = [group.size for group in side.groups if group.role == "class"]
+        if len(sizes) != 1:
+            raise TransferRefused("classes were given, but no one layer of a network shows them")
+        wrong = [c for c in chosen if not 0 <= c < sizes[0]]
+        if wrong:
+            which = "target" if side is target else "source"
+            raise TransferRefused(f"the {which} has classes 0 to {sizes[0] - 1}, not {wrong[0]}")
+    return Heads(same=False, classes=dict(classes))
 
 
 def _catalog(network: nn.Module | Catalog, data: Tensor | None) -> Catalog:
@@ -157,97 +190,25 @@ def _catalog(network: nn.Module | Catalog, data: Tensor | None) -> Catalog:
 
 def _catalogs(
     source: nn.Module | Catalog, target: nn.Module | Catalog, data: Tensor | None, *, whole: bool
-) -> tuple[Catalog, Catalog]:
-    """Catalogue both networks; a whole copy between equal architectures needs no channels."""
+) -> tuple[Catalog, Catalog, list[str]]:
+    """Catalogue both networks; where channels cannot be followed, only whole tensors can move."""
     try:
-        return _catalog(source, data), _catalog(target, data)
+        return _catalog(source, data), _catalog(target, data), []
     except UntraceableNetwork as error:
-        if whole and isinstance(source, nn.Module) and isinstance(target, nn.Module):
-            ours, theirs = read_tensors(source), read_tensors(target)
-            if ours.is_like(theirs):
-                return ours, theirs
-        raise UntraceableNetwork(
-            f"{error}; without knowing its channels only a whole copy between equal architectures "
-            "is possible (pass `data`, a batch that the network accepts, if it is missing)"
-        ) from error
-
-
-@dataclass(frozen=True)
-class _Draft:
-    """What is settled before tensors are gone through one by one."""
-
-    source: Catalog
-    target: Catalog
-    groups: dict[int, int]  # target group -> source group
-    channels: dict[int, tuple[list[int], list[int]]]  # target group -> (source, target) channels
-    head: bool
-
-    def pick(self, number: int, alpha: float, rule: str, seed: int) -> tuple[list[int], list[int]]:
-        """Return the channels that one target group takes, and the channels they become."""
-        group = self.target.groups[number]
-        theirs = self.source.groups[self.groups[number]]
-        if group.role != "hidden":  # inputs and classes have a meaning: all of them or none
-            same = list(range(group.size)) if group.size == theirs.size else []
-            return same, same
-        wanted = min(share(alpha, group.size), theirs.size)
-        if wanted == 0:
-            return [], []
-        name, axis = next(iter(group.members))
-        rng = np.random.default_rng([seed, crc32(f"{name}:{axis}".encode())])
-        return select(rule, theirs.size, wanted, rng), list(range(wanted))
-
-    def move(self, name: str, source_name: str | None) -> Move | str:
-        """Return the move that fills one target tensor, or why there is none."""
-        if source_name is None:
-            return "no source tensor of that name"
-        here, there = self.target.tensors[name], self.source.tensors[source_name]
-        if len(here.shape) != len(there.shape):
-            return f"{len(here.shape)} axes here, {len(there.shape)} in the source"
-        take, put = [], []
-        for axis in range(len(here.shape)):
-            found = self._along(name, source_name, axis)
-            if isinstance(found, str):
-                return found
-            take.append(compress(found[0]))
-            put.append(compress(found[1]))
-        return Move(
-            source=source_name,
-            target=name,
-            source_shape=there.shape,
-            target_shape=here.shape,
-            take=tuple(take),
-            put=tuple(put),
+        if not whole:
+            raise UntraceableNetwork(
+                f"{error}; without knowing its channels no share of them can be inherited (pass "
+                "`data`, a batch that the network accepts, or alpha=1 for whole tensors)"
+            ) from error
+        ours, theirs = (
+            Catalog(tensors=one.tensors, groups=())
+            if isinstance(one, Catalog)
+            else read_tensors(one)
+            for one in (source, target)
         )
-
-    def _along(self, name: str, source_name: str, axis: int) -> tuple[list[int], list[int]] | str:
-        """Return the positions taken and filled along one axis, or why there are none."""
-        numbers = self.target.groups_along.get((name, axis), ())
-        size = self.target.tensors[name].shape[axis]
-        if not numbers:  # an axis of its own, such as a kernel's: whole or not at all
-            whole = self.source.tensors[source_name].shape[axis]
-            if (source_name, axis) in self.source.groups_along or size != whole:
-                return f"axis {axis} is {size} long here, {whole} in the source"
-            return list(range(size)), list(range(size))
-        take: list[int] = []
-        put: list[int] = []
-        why = "its channels belong to another group in the source"
-        for number in numbers:
-            here, chosen = self.target.groups[number], self.groups.get(number)
-            if chosen is None:
-                continue
-            there = self.source.groups[chosen]
-            if here.role == "class" and not self.head:
-                return "the head is inherited only between equal architectures of the same classes"
-            if here.role == "input" and here.size != there.size:
-                return f"{here.size} input channels here, {there.size} in the source"
-            ours, theirs = here.members[name, axis], there.members.get((source_name, axis))
-            if theirs is None:
-                continue
-            if ours.shape[1] != theirs.shape[1]:
-                why = f"a channel covers {ours.shape[1]} positions here, {theirs.shape[1]} there"
-                continue
-            taken, filled = self.channels[number]
-            take += theirs[taken].reshape(-1).tolist()
-            put += ours[filled].reshape(-1).tolist()
-            why = why if taken else NOTHING
-        return (take, put) if put else why
+        blind = (
+            f"channels could not be followed ({error}): only whole modules of equal names and "
+            "shapes are inherited; whether their channels agree, and which of them shows the "
+            "classes, is unknown"
+        )
+        return ours, theirs, [] if ours.is_like(theirs) else [blind]

@@ -19,8 +19,13 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from legatee.errors import UntraceableNetwork
+from legatee.surgery.calls import Call, along, squeezed
 from legatee.surgery.equalities import Equalities
-from legatee.surgery.operations import RULES, Call, along, pointwise, squeezed
+from legatee.surgery.layouts import MOVING
+from legatee.surgery.operations import COMPUTING, pointwise
+from legatee.surgery.uses import Use, positions_of, use_of
+
+RULES = COMPUTING | MOVING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +37,13 @@ class ChannelMap:
             [size of that axis].
         consumed: Channels that the network reads from its input.
         produced: Channels that are the network's output.
+        uses: What the network does with its tensors, in order.
     """
 
     axes: dict[tuple[str, int], np.ndarray]
     consumed: frozenset[int]
     produced: frozenset[int]
+    uses: tuple[Use, ...]
 
 
 def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> ChannelMap:
@@ -44,7 +51,7 @@ def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> Ch
 
     Args:
         network: The network; neither its weights nor its mode are changed.
-        tensors: Its parameters and buffers by name, ties once.
+        tensors: Its parameters and saved buffers by name, ties once.
         example: An input it accepts; only shape and type are used.
 
     Returns:
@@ -56,13 +63,14 @@ def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> Ch
     """
     mode = _ChannelTrace()
     with torch.inference_mode(False), torch.no_grad():
-        shadows = {name: _shadow(value) for name, value in tensors.items()}
-        for name, shadow in shadows.items():
-            mode.label_parameter(name, shadow)
+        shadows = {id(buffer): _shadow(buffer) for buffer in network.buffers()}
+        for name, value in tensors.items():
+            shadows[id(value)] = _shadow(value)
+            mode.label_parameter(name, shadows[id(value)])
         stand_in = torch.empty_like(example[:1], device="meta")
         mode.label_input(stand_in)
         try:
-            copy = _copy(network, {id(tensors[name]): shadows[name] for name in tensors})
+            copy = _copy(network, shadows)
             with mode:
                 output = copy(stand_in)
         except UntraceableNetwork:
@@ -96,11 +104,17 @@ class _ChannelTrace(TorchDispatchMode):
         super().__init__()
         self.equal = Equalities()
         self.fields: Any = WeakIdKeyDictionary()
+        self.names: Any = WeakIdKeyDictionary()
         self.axes: dict[tuple[str, int], Tensor] = {}
         self.input_field: Tensor | None = None
+        self.positions = 0
+        self.uses: list[Use] = []
 
     def label_parameter(self, name: str, shadow: Tensor) -> None:
-        """Give every axis of a parameter or buffer identities of its own."""
+        """Give every axis of a parameter or buffer identities of its own; indices have none."""
+        self.names[shadow] = name
+        if not shadow.is_floating_point():
+            return
         found = []
         for axis, size in enumerate(shadow.shape):
             if size > 1:
@@ -110,6 +124,7 @@ class _ChannelTrace(TorchDispatchMode):
 
     def label_input(self, stand_in: Tensor) -> None:
         """Give the channels of an image, or the features of a vector, identities of their own."""
+        self.positions = positions_of(stand_in)
         if not stand_in.is_floating_point() or stand_in.ndim < 2:
             return
         axis = 1 if stand_in.ndim in (2, 4) else stand_in.ndim - 1
@@ -127,26 +142,45 @@ class _ChannelTrace(TorchDispatchMode):
             axes={key: classes[ids.numpy()] for key, ids in self.axes.items()},
             consumed=frozenset(int(c) for f in read for c in classes[f.reshape(-1).numpy()]),
             produced=frozenset(int(c) for f in shown for c in classes[f.reshape(-1).numpy()]),
+            uses=tuple(self.uses),
         )
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        inputs = [
-            x for x in torch.utils._pytree.tree_leaves((args, kwargs)) if isinstance(x, Tensor)
-        ]
+        inputs = _tensors_in((args, kwargs))
+        outs = list(out) if isinstance(out, (tuple, list)) else [out]
+        call = Call(self.equal, self.fields, func, args, inputs, outs)
+        self._note(call)
         if any(self.fields.get(x) for x in inputs):
             rule = RULES.get(func.overloadpacket)
             if rule is None and torch.Tag.pointwise in func.tags:
                 rule = pointwise
             if rule is None:
                 raise UntraceableNetwork(f"operation {func.overloadpacket} is not understood")
-            outs = list(out) if isinstance(out, (tuple, list)) else [out]
-            call = Call(self.equal, self.fields, func, args, inputs, outs)
             for one, found in zip(outs, rule(call), strict=False):
+                if (
+                    func._schema.is_mutable
+                    and one._is_view()
+                    and found
+                    and not self.fields.get(one)
+                ):
+                    raise UntraceableNetwork("a tensor that is filled part by part")
                 self.fields[one] = [squeezed(f) for f in found]
         return out
+
+    def _note(self, call: Call) -> None:
+        """Keep what is done with the network's tensors; a view of one keeps its name."""
+        named = [x for x in call.inputs if x in self.names]
+        if call.func.overloadpacket in MOVING and len(call.inputs) == 1:
+            for out in call.outs if named else ():
+                self.names[out] = self.names[named[0]]
+        elif named:
+            level = self.uses[-1].level if self.uses else 0
+            use = use_of(call, self.names, self.positions, level)
+            if use is not None:
+                self.uses.append(use)
 
 
 def _tensors_in(tree: Any) -> list[Tensor]:

@@ -1,4 +1,4 @@
-"""Networks by name, always with random weights: nothing is downloaded here."""
+"""Networks by name, with random weights or none: nothing is downloaded here."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -145,6 +145,31 @@ def build(
     if not isinstance(network, nn.Module):
         raise LegateeError(f"{spec!r} returned a {type(network).__name__}; give an nn.Module")
     return network
+
+
+def blank(spec: str, *, classes: int, shape: tuple[int, int, int]) -> nn.Module:
+    """Return the network that a spec names, without weights: shapes alone, which take no memory.
+
+    Args:
+        spec: As :func:`build` reads it.
+        classes: Outputs [count].
+        shape: Shape of one input: channels, height, width [count].
+
+    Returns:
+        The network on PyTorch's meta device, or with random weights where its constructor needs
+        numbers.
+
+    Raises:
+        UnknownName: If there is no such kind, option or model.
+        LegateeError: If there is, but it cannot be built for these classes and this shape.
+    """
+    try:
+        with torch.device("meta"):
+            return build(spec, classes=classes, shape=shape, seed=0)
+    except UnknownName:
+        raise
+    except LegateeError:
+        return build(spec, classes=classes, shape=shape, seed=0)
 
 
 def describe(network: nn.Module) -> str:

@@ -1,0 +1,109 @@
+"""What a transfer does to single tensors: elements that move, and tensors that inherit nothing."""
+
+from functools import cached_property, lru_cache
+from math import prod
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from legatee.positions import expand
+
+FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+class Blend(BaseModel):
+    """One axis whose filled positions are computed from all positions taken, by a named rule.
+
+    Attributes:
+        axis: The axis, whose positions are taken and filled whole.
+        how: ``"bicubic"`` resizes a square grid of positions, as timm does for position embeddings;
+            ``"sum"`` adds input channels up to one; ``"cycle"`` repeats them in turn, scaled so
+            that their sum stays (timm's rule for a first convolution).
+        lead: Positions before the grid that are copied as they are, such as a class token.
+    """
+
+    model_config = FROZEN
+
+    axis: int = Field(ge=0)
+    how: Literal["bicubic", "sum", "cycle"]
+    lead: int = Field(default=0, ge=0)
+
+
+class Move(BaseModel):
+    """Elements that one tensor of the target takes from one tensor of the source.
+
+    Along each axis, position ``put[axis][i]`` of the target takes position ``take[axis][i]`` of
+    the source; together they make a box of elements. A target tensor may be filled by several
+    moves, whose boxes never overlap. Along the axis of a ``blend``, if there is one, all that is
+    filled is computed from all that is taken, and their numbers differ.
+
+    Attributes:
+        source: Name of the source tensor.
+        target: Name of the target tensor.
+        source_shape: Its shape [count per axis].
+        target_shape: Its shape [count per axis].
+        take: Positions taken, per axis, as :func:`~legatee.positions.compress` writes them.
+        put: Positions filled, per axis, likewise; none twice.
+        blend: How one axis is computed rather than copied; ``None`` for a plain copy.
+
+    Raises:
+        ValueError: If the positions do not fit the shapes or one another.
+    """
+
+    model_config = FROZEN
+
+    source: str
+    target: str
+    source_shape: tuple[int, ...]
+    target_shape: tuple[int, ...]
+    take: tuple[str, ...]
+    put: tuple[str, ...]
+    blend: Blend | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        axes = (self.take, self.put, self.source_shape, self.target_shape)
+        if len({len(axis) for axis in axes}) > 1:
+            raise ValueError(f"the move to {self.target!r} has axes of different number")
+        free = -1 if self.blend is None else self.blend.axis
+        for axis, (take, put, long, wide) in enumerate(zip(*axes, strict=True)):
+            (taken, last_taken, _), (filled, last_filled, once) = _extent(take), _extent(put)
+            if not once or (taken != filled and axis != free):
+                raise ValueError(f"the move to {self.target!r} does not take one for each it fills")
+            if last_taken >= long or last_filled >= wide:
+                raise ValueError(f"the move to {self.target!r} leaves the tensors' shapes")
+        return self
+
+    @property
+    def size(self) -> int:
+        """Elements of the target tensor [count]."""
+        return prod(self.target_shape)
+
+    @cached_property
+    def inherited(self) -> int:
+        """Elements of the target tensor that this move fills [count]."""
+        return prod(_extent(text)[0] for text in self.put)
+
+
+class Untouched(BaseModel):
+    """A tensor of the target that inherits nothing, and why.
+
+    Attributes:
+        target: Name of the target tensor.
+        shape: Its shape [count per axis].
+        reason: Why nothing is inherited, in a few words.
+    """
+
+    model_config = FROZEN
+
+    target: str
+    shape: tuple[int, ...]
+    reason: str
+
+
+@lru_cache(maxsize=4096)
+def _extent(text: str) -> tuple[int, int, bool]:
+    """Return how many positions there are, the highest (-1 for none), and if all differ."""
+    positions = expand(text)
+    once = isinstance(positions, range) or len(set(positions)) == len(positions)
+    return len(positions), max(positions, default=-1), once

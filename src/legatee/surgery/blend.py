@@ -1,0 +1,89 @@
+"""Axes that are computed rather than copied: resized position embeddings, other input channels."""
+
+from math import isqrt
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from legatee.moves import Blend, Move
+from legatee.positions import expand
+
+LEADS = (0, 1, 2, 5)  # class and distillation tokens, registers: what goes before a grid
+
+
+def blended(taken: Tensor, move: Move) -> Tensor:
+    """Compute what a move writes from what it takes.
+
+    Args:
+        taken: The elements at ``move.take``, one axis for each.
+        move: The move, with a blend or without.
+
+    Returns:
+        The elements for ``move.put``; ``taken`` itself where the move is a plain copy.
+
+    Source:
+        timm's ``resample_abs_pos_embed`` and ``adapt_input_conv``.
+
+    Example:
+        >>> move = Move(source="w", target="w", source_shape=(2, 3), target_shape=(2, 1),
+        ...             take=("0:2", "0:3"), put=("0:2", "0:1"), blend=Blend(axis=1, how="sum"))
+        >>> blended(torch.arange(6.0).reshape(2, 3), move).tolist()
+        [[3.0], [12.0]]
+    """
+    if move.blend is None:
+        return taken
+    axis, wanted = move.blend.axis, len(expand(move.put[move.blend.axis]))
+    if move.blend.how == "sum":
+        return taken.sum(axis, keepdim=True)
+    if move.blend.how == "cycle":
+        have = taken.shape[axis]
+        turns = torch.arange(wanted, device=taken.device) % have
+        return taken.index_select(axis, turns) * (have / wanted)
+    return _resized(taken, axis, move.blend.lead, wanted)
+
+
+def _resized(taken: Tensor, axis: int, lead: int, wanted: int) -> Tensor:
+    """Resize the square grid that one axis holds, after the positions that lead."""
+    last = taken.movedim(axis, -1)
+    ahead, grid = last[..., :lead], last[..., lead:]
+    old, new = isqrt(grid.shape[-1]), isqrt(wanted - lead)
+    image = grid.reshape(1, -1, old, old).float()
+    image = functional.interpolate(image, (new, new), mode="bicubic", antialias=True)
+    resized = image.reshape(*grid.shape[:-1], new * new).to(taken.dtype)
+    return torch.cat([ahead, resized], -1).movedim(-1, axis)
+
+
+def grid_blend(axis: int, have: int, wanted: int) -> Blend | None:
+    """Find how positions along one axis can be resized: as square grids after the same lead.
+
+    Args:
+        axis: The axis.
+        have: Positions in the source [count].
+        wanted: Positions in the target [count].
+
+    Returns:
+        The blend, or ``None`` if no lead leaves a square on both sides.
+
+    Example:
+        >>> grid_blend(1, 197, 50)
+        Blend(axis=1, how='bicubic', lead=1)
+    """
+    for lead in LEADS:
+        sides = (isqrt(max(have - lead, 0)), isqrt(max(wanted - lead, 0)))
+        if min(sides) > 1 and (sides[0] ** 2 + lead, sides[1] ** 2 + lead) == (have, wanted):
+            return Blend(axis=axis, how="bicubic", lead=lead)
+    return None
+
+
+def channel_blend(axis: int, wanted: int) -> Blend:
+    """Return how input channels become another number of them.
+
+    Args:
+        axis: The axis of the input channels.
+        wanted: Channels in the target [count].
+
+    Returns:
+        The blend.
+    """
+    return Blend(axis=axis, how="sum" if wanted == 1 else "cycle")

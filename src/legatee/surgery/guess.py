@@ -1,0 +1,27 @@
+"""Inputs that a network may accept, where nobody says which."""
+
+import torch
+from torch import Tensor, nn
+
+IMAGE_SIZES = (224, 32, 64, 28, 16, 8, 256, 299, 384, 112, 128, 96, 160, 192, 448, 512)
+TOKENS = 16  # of a guessed text
+
+
+def guesses(network: nn.Module) -> list[Tensor]:
+    """Guess inputs from the first layer: images, vectors or numbers of words.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        Inputs that it may accept, on the meta device, the likeliest first; none if it has no layer.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            channels = layer.in_channels
+            return [torch.empty(1, channels, s, s, device="meta") for s in IMAGE_SIZES]
+        if isinstance(layer, nn.Linear):
+            return [torch.empty(1, layer.in_features, device="meta")]
+        if isinstance(layer, nn.Embedding):
+            return [torch.empty(1, TOKENS, dtype=torch.int64, device="meta")]
+    return []

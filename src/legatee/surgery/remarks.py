@@ -1,0 +1,101 @@
+"""What a careful reader of a plan should know, in sentences."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from math import isqrt, prod
+
+from legatee.moves import Move
+from legatee.positions import expand
+from legatee.surgery.catalog import Catalog
+from legatee.surgery.draft import FOREIGN, Draft
+
+MUCH = 0.1  # share of the target left because of other blocks, from which a plan says so
+
+
+def remarks(draft: Draft, moves: list[Move]) -> list[str]:
+    """Say what is unusual about the moves of a plan.
+
+    Args:
+        draft: What the plan was made from.
+        moves: What is inherited.
+
+    Returns:
+        Sentences, the most telling first.
+    """
+    return [
+        *_mixed(draft),
+        *draft.match.notes,
+        *_convolutions(draft.source, draft.target, moves),
+        *(_blend(move) for move in moves if move.blend is not None),
+    ]
+
+
+def foreign(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
+    """Say that blocks of another kind leave much behind, and what would fill it.
+
+    Args:
+        draft: What the plan was made from.
+        found: Target tensor -> its move, or the reason why there is none.
+
+    Returns:
+        One sentence or none.
+    """
+    sizes = {name: prod(tensor.shape) for name, tensor in draft.target.tensors.items()}
+    left = sum(sizes[name] for name, made in found.items() if made == FOREIGN)
+    if left < MUCH * sum(sizes.values()):
+        return []
+    return [
+        f"{left / sum(sizes.values()):.0%} of the target stays as it is, because its blocks join "
+        "channels in another way than the source's; match='roles' fills it, without channels that "
+        "agree"
+    ]
+
+
+def _mixed(draft: Draft) -> list[str]:
+    """Say which groups of channels take from more than one source group."""
+    if not draft.mixed:
+        return []
+    number, others = max(draft.mixed.items(), key=lambda item: (len(item[1]), -item[0]))
+    first = next(iter(draft.target.groups[number].members))[0]
+    return [
+        f"channels are not consistent: {len(draft.mixed)} of {len(draft.target.groups)} groups "
+        f"take from several source groups, the one of {first!r} from {max(len(others), 2)}; what "
+        "inherited layers read is not what they read in the source"
+    ]
+
+
+def _convolutions(source: Catalog, target: Catalog, moves: list[Move]) -> Iterable[str]:
+    """Say where a convolution goes on with another stride or dilation than it was learned with."""
+    ours, theirs = (
+        {u.reads["weight"]: u for u in side.uses if u.kind == "convolution" and "weight" in u.reads}
+        for side in (target, source)
+    )
+    found: dict[str, list[str]] = defaultdict(list)
+    for move in moves:
+        here, there = ours.get(move.target), theirs.get(move.source)
+        if here is not None and there is not None:
+            for what in ("stride", "dilation"):
+                a, b = getattr(there, what), getattr(here, what)
+                if a != b:
+                    found[f"{what} {_by(a)} in the source, {_by(b)} here"].append(move.target)
+    for difference, names in found.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield f"{names[0]!r}{more}: {difference}"
+
+
+def _by(sides: tuple[int, ...]) -> str:
+    """Write side lengths."""
+    return "x".join(map(str, sides))
+
+
+def _blend(move: Move) -> str:
+    """Say how one axis was computed."""
+    assert move.blend is not None
+    axis, lead = move.blend.axis, move.blend.lead
+    have, wanted = (len(expand(side[axis])) for side in (move.take, move.put))
+    if move.blend.how != "bicubic":
+        verb = "summed to one" if wanted == 1 else f"repeated in turn for {wanted}, scaled"
+        return f"{move.target!r}: {have} input channels {verb}"
+    a, b = (isqrt(n - lead) for n in (have, wanted))
+    after = f" after {lead} kept" if lead else ""
+    return f"{move.target!r}: {a}x{a} positions resized to {b}x{b} (bicubic){after}"

@@ -1,0 +1,279 @@
+"""``legatee plan``, ``inherit`` and ``verify`` as they are typed."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import legatee
+from legatee.cli import main
+from legatee.surgery.checkpoint import read_metadata, read_weights, write_weights
+from legatee.training.models import build
+
+SIZES = ("--classes", 5, "--shape", "1,8,8")
+OLD, NEW = "cnn:widths=8", "cnn:widths=6"
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def legatee_does(monkeypatch, capsys):
+    """Run the command in this process; return what it printed, or what it refused with."""
+
+    def does(*words):
+        monkeypatch.setattr(sys, "argv", ["legatee", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            main()
+        out = capsys.readouterr().out
+        return out if left.value.code in (0, None) else left.value.code
+
+    return does
+
+
+@pytest.fixture
+def upstream():
+    network = build(OLD, classes=5, shape=(1, 8, 8), seed=3)
+    write_weights("old.safetensors", network, {})
+    return network
+
+
+@pytest.fixture
+def planned(legatee_does, upstream):
+    legatee_does("plan", f"{OLD}@old.safetensors", NEW, *SIZES, "--out", "plan.json")
+
+
+def inherit(does, *more, source=f"{OLD}@old.safetensors", out="new.safetensors"):
+    return does("inherit", "plan.json", source, NEW, *SIZES, "--seed", 9, "--out", out, *more)
+
+
+# --- what is done ---------------------------------------------------------------------------------
+
+
+def test_a_plan_reads_no_weight(legatee_does, upstream):
+    """Plans of random, missing and written weights are one: only shapes count."""
+    said = {
+        legatee_does("plan", source, NEW, *SIZES, "--json")
+        for source in (OLD, f"{OLD}@old.safetensors")
+    }
+    assert len(said) == 1
+    plan = legatee.TransferPlan.from_json(said.pop())
+    assert plan == legatee.plan(upstream, build(NEW, classes=5, shape=(1, 8, 8)))
+
+
+def test_a_plan_is_shown_part_by_part(legatee_does, planned):
+    said = legatee_does("plan", OLD, NEW, *SIZES)
+    assert said.startswith("92.4% of 463 elements inherited")
+    assert "head" in said
+
+
+def test_the_command_does_what_the_library_does(legatee_does, upstream, planned):
+    assert inherit(legatee_does).startswith("92.4% of 463 elements inherited: new.safetensors")
+    network = build(NEW, classes=5, shape=(1, 8, 8), seed=9)
+    legatee.inherit(legatee.plan(upstream, network), upstream, network)
+    found = load_file("new.safetensors")
+    held = network.state_dict()
+    assert found.keys() == held.keys()
+    assert all(torch.equal(found[name], held[name]) for name in held)
+
+
+def test_the_receipt_is_printed_for_machines(legatee_does, planned):
+    receipt = legatee.Receipt.model_validate_json(inherit(legatee_does, "--json"))
+    assert receipt.elements == 463
+    assert receipt.inherited == pytest.approx(428 / 463)
+
+
+def test_weights_under_a_key_and_over_several_files_are_sources(legatee_does, upstream, planned):
+    inherit(legatee_does)
+    expected = load_file("new.safetensors")
+    torch.save({"ema": upstream.state_dict(), "state_dict": {}}, "old.pt")
+    state = upstream.state_dict()
+    for i, name in enumerate(state):
+        save_file({name: state[name]}, f"part-{i}.safetensors")
+    index = {"weight_map": {name: f"part-{i}.safetensors" for i, name in enumerate(state)}}
+    Path("all.safetensors.index.json").write_text(json.dumps(index))
+    for number, file in enumerate(("old.pt#ema", "all.safetensors.index.json")):
+        inherit(legatee_does, source=f"{OLD}@{file}", out=f"{number}.safetensors")
+        found = read_weights(f"{number}.safetensors")
+        assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
+def test_a_file_may_be_named_with_a_hash_sign(legatee_does, upstream, planned):
+    Path("old.safetensors").rename("a#b.safetensors")
+    assert "inherited" in inherit(legatee_does, source=f"{OLD}@a#b.safetensors")
+
+
+def test_the_file_says_how_it_was_made(legatee_does, planned):
+    inherit(legatee_does)
+    facts = read_metadata("new.safetensors")
+    assert facts["plan"] == Path("plan.json").read_text()
+    assert facts["command"].startswith("legatee inherit plan.json cnn:widths=8@old.safetensors")
+    assert (facts["model"], facts["version"]) == (NEW, legatee.__version__)
+
+
+def test_the_same_command_makes_the_same_weights(legatee_does, planned):
+    inherit(legatee_does)
+    inherit(legatee_does, out="again.safetensors")
+    first, again = (
+        read_metadata(f"{name}.safetensors")["weights_digest"] for name in ("new", "again")
+    )
+    assert first == again
+
+
+def test_what_was_written_is_verified(legatee_does, planned):
+    inherit(legatee_does)
+    said = legatee_does("verify", "new.safetensors")
+    assert "92.4% of 463 elements of cnn:widths=6 inherited, not compared" in said
+    source = ("--source", f"{OLD}@old.safetensors", *SIZES)
+    assert "and equal to the source's" in legatee_does("verify", "new.safetensors", *source)
+    facts = json.loads(legatee_does("verify", "new.safetensors", *source, "--json"))
+    assert facts["compared_with_source"] is True
+    assert facts["inherited"] == pytest.approx(428 / 463)
+
+
+def test_a_match_is_pairs_or_a_word(legatee_does, upstream):
+    pairs = (
+        "--match",
+        "features.conv1a=features.conv1a",
+        "--match",
+        "features.norm1a=features.norm1a",
+    )
+    plan = legatee.TransferPlan.from_json(legatee_does("plan", OLD, NEW, *SIZES, *pairs, "--json"))
+    assert {move.target.rpartition(".")[0] for move in plan.moves} == {
+        "features.conv1a",
+        "features.norm1a",
+    }
+    same = legatee_does("plan", OLD, NEW, *SIZES, "--match", "roles", "--json")
+    made = legatee.plan(upstream, build(NEW, classes=5, shape=(1, 8, 8)), match="roles")
+    assert legatee.TransferPlan.from_json(same) == made
+
+
+def test_parts_may_be_left_out(legatee_does, upstream):
+    words = ("plan", OLD, NEW, *SIZES, "--exclude", "features.conv1b", "--json")
+    plan = legatee.TransferPlan.from_json(legatee_does(*words))
+    assert "features.conv1b.weight" in {rest.target for rest in plan.untouched}
+
+
+def test_classes_that_mean_the_same_are_inherited(legatee_does, upstream):
+    words = ("plan", OLD, NEW, *SIZES, "--class", "0=3", "--json")
+    plan = legatee.TransferPlan.from_json(legatee_does(*words))
+    biases = [move for move in plan.moves if move.target == "head.bias"]
+    assert [(move.take, move.put) for move in biases] == [(("3:4",), ("0:1",))]
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+
+def spoil(name: str, value: float) -> None:
+    tensors = load_file("old.safetensors")
+    tensors[name].view(-1)[0] = value
+    save_file(tensors, "old.safetensors")
+
+
+def refused(said: object) -> str:
+    assert isinstance(said, str), "it was not refused"
+    assert said.startswith("legatee: ")
+    assert "\n" not in said
+    assert not Path("new.safetensors").exists()
+    assert not [path for path in Path().iterdir() if path.name.startswith(".")]
+    return said
+
+
+def test_weights_that_are_not_finite(legatee_does, planned):
+    spoil("features.conv1b.weight", float("nan"))
+    said = refused(inherit(legatee_does))
+    assert "'features.conv1b.weight' into 'features.conv1b.weight'" in said
+    assert "inherited" in inherit(legatee_does, "--allow-nonfinite")
+
+
+def test_a_source_of_another_architecture(legatee_does, planned):
+    network = build("cnn:widths=9", classes=5, shape=(1, 8, 8))
+    write_weights("nine.safetensors", network, {})
+    said = refused(inherit(legatee_does, source="cnn:widths=9@nine.safetensors"))
+    assert "the plan was made for another source" in said
+    assert "(9, 1, 3, 3), planned for (8, 1, 3, 3)" in said
+
+
+def test_a_file_of_another_architecture(legatee_does, planned):
+    assert "holds 'features.conv1a.weight' as (8, 1, 3, 3)" in refused(
+        inherit(legatee_does, source="cnn:widths=7@old.safetensors")
+    )
+
+
+def test_a_source_without_weights(legatee_does, planned):
+    assert "no weights to inherit" in refused(inherit(legatee_does, source=OLD))
+
+
+def test_published_weights_that_nobody_publishes(legatee_does, planned):
+    assert "has no published weights" in refused(inherit(legatee_does, source=f"{OLD}@pretrained"))
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.6, 0.99])
+def test_a_source_cut_off(legatee_does, planned, part):
+    content = Path("old.safetensors").read_bytes()
+    Path("old.safetensors").write_bytes(content[: int(part * len(content))])
+    assert "old.safetensors" in refused(inherit(legatee_does))
+
+
+class Payload:
+    """Leaves a mark where it is unpickled."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("mark"),)
+
+
+def test_a_source_that_would_execute_code(legatee_does, upstream, planned):
+    torch.save({"model": upstream.state_dict(), "args": Payload()}, "old.pt")
+    assert "nothing is executed" in refused(inherit(legatee_does, source=f"{OLD}@old.pt"))
+    assert not Path("mark").exists()
+    torch.load("old.pt", weights_only=False)
+    assert Path("mark").exists()  # or the test would prove nothing
+
+
+def test_a_plan_cut_off(legatee_does, planned):
+    text = Path("plan.json").read_text()
+    for part in (0, 0.5, 0.99):
+        Path("plan.json").write_text(text[: int(part * len(text))])
+        assert "not a transfer plan" in refused(inherit(legatee_does))
+
+
+def test_a_full_disk(legatee_does, planned, monkeypatch):
+    real = Path.open
+
+    def full(path: Path, mode: str = "r", *args: object, **options: object):
+        return real(Path("/dev/full") if "w" in mode else path, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    assert "No space left" in refused(inherit(legatee_does))
+
+
+def test_an_output_that_exists(legatee_does, planned):
+    Path("taken.safetensors").write_text("mine")
+    assert "exists" in refused(inherit(legatee_does, out="taken.safetensors"))
+    assert Path("taken.safetensors").read_text() == "mine"
+
+
+def test_classes_that_are_no_numbers(legatee_does, upstream):
+    assert "expected numbers" in refused(legatee_does("plan", OLD, NEW, *SIZES, "--class", "a=b"))
+
+
+def test_a_plan_where_one_exists_is_refused_before_any_work(legatee_does, planned):
+    before = Path("plan.json").read_text()
+    assert "exists" in refused(legatee_does("plan", OLD, NEW, *SIZES, "--out", "plan.json"))
+    assert Path("plan.json").read_text() == before
+
+
+def test_verifying_what_was_not_inherited(legatee_does, upstream):
+    assert "does not say how it was made" in refused(legatee_does("verify", "old.safetensors"))
+
+
+def test_verifying_with_another_source(legatee_does, upstream, planned):
+    inherit(legatee_does)
+    spoil("features.conv1b.weight", 3.0)
+    said = legatee_does("verify", "new.safetensors", "--source", f"{OLD}@old.safetensors", *SIZES)
+    assert said.startswith("legatee: 'new.safetensors' inherited from other weights than these")

@@ -1,0 +1,138 @@
+"""Attention is inherited in whole heads: decoded from sources whose elements say where they are."""
+
+import timm
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+import legatee
+from legatee.surgery.catalog import read
+from surgery_references import blank, saved, scrambled, spread
+
+HEAD = 64  # width of a head in every ViT of timm
+
+
+def coded(network: nn.Module) -> nn.Module:
+    """Let every element of a matrix be 4096 * row + column, and of a vector its position."""
+    with torch.no_grad():
+        for tensor in saved(network).values():
+            rows = tensor.reshape(tensor.shape[0] if tensor.dim() > 1 else 1, -1)
+            code = torch.arange(rows.shape[0])[:, None] * 4096.0 + torch.arange(rows.shape[1])
+            tensor.copy_(code.reshape(tensor.shape))
+    return network
+
+
+def decoded(tensor: Tensor) -> tuple[list[int], list[int]]:
+    """Read which rows and columns of the source a matrix consists of."""
+    rows, columns = (tensor // 4096).long(), (tensor % 4096).long()
+    assert torch.equal(rows, rows[:, :1].expand_as(rows)), "a row is torn"
+    assert torch.equal(columns, columns[:1].expand_as(columns)), "a column is torn"
+    return rows[:, 0].tolist(), columns[0].tolist()
+
+
+def heads_of(rows: list[int]) -> list[int]:
+    """Return the heads that rows belong to, which must be whole and in order."""
+    heads = [rows[start] // HEAD for start in range(0, len(rows), HEAD)]
+    assert rows == [HEAD * head + i for head in heads for i in range(HEAD)]
+    return heads
+
+
+def test_a_tiny_vit_takes_whole_heads_of_a_small_one_and_loads_strictly():
+    small = coded(blank(lambda: timm.create_model("vit_small_patch16_224")))
+    tiny = coded(blank(lambda: timm.create_model("vit_tiny_patch16_224")))
+    plan = legatee.plan(small, tiny)
+    legatee.inherit(plan, small, tiny)
+    stream = spread(384, 192)
+    heads = spread(6, 3)
+    for block in tiny.blocks:
+        rows, columns = decoded(block.attn.qkv.weight)
+        assert columns == stream
+        parts = [rows[192 * i : 192 * (i + 1)] for i in range(3)]  # Q, K and V
+        found = [heads_of([row - 384 * i for row in part]) for i, part in enumerate(parts)]
+        assert found == [heads] * 3
+        assert block.attn.qkv.bias.tolist() == rows
+        out, read_on = decoded(block.attn.proj.weight)
+        assert (out, heads_of(read_on)) == (stream, heads)
+        assert decoded(block.mlp.fc1.weight) == (spread(1536, 768), stream)
+        assert decoded(block.mlp.fc2.weight) == (stream, spread(1536, 768))
+        assert block.norm1.weight.tolist() == block.norm2.bias.tolist() == stream
+    assert tiny.cls_token.flatten().tolist() == stream
+    fresh = timm.create_model("vit_tiny_patch16_224")
+    fresh.load_state_dict(tiny.state_dict(), strict=True)
+    assert plan.inherited > 0.96  # all but the head
+
+
+def test_a_swin_transformer_takes_whole_heads_and_their_position_tables():
+    wide, slim = (
+        blank(lambda width=w, heads=h: _swin(width, heads)) for w, h in ((48, (3, 6)), (32, (2, 4)))
+    )
+    coded(wide)
+    legatee.inherit(legatee.plan(wide, slim), wide, slim)
+    for stage, (available, wanted) in ((1, (3, 2)), (3, (6, 4))):
+        for block in slim.features[stage]:
+            kept = spread(available, wanted)
+            columns = (block.attn.relative_position_bias_table % 4096).long()
+            assert columns[0].tolist() == kept
+            _, read_on = decoded(block.attn.proj.weight)
+            assert read_on == [16 * head + i for head in kept for i in range(16)]
+
+
+def _swin(width: int, heads: tuple[int, int]) -> nn.Module:
+    return models.SwinTransformer(
+        [4, 4], width, [2, 2], list(heads), [7, 7], num_classes=4, stochastic_depth_prob=0.0
+    )
+
+
+class Encoder(nn.Module):
+    """An encoder of words, as BERT is: embeddings of words and places, attention, a pooled head."""
+
+    def __init__(self, width: int, heads: int, depth: int = 2):
+        super().__init__()
+        self.words = nn.Embedding(50, width)
+        self.places = nn.Embedding(16, width)
+        self.norm = nn.LayerNorm(width)
+        layer = nn.TransformerEncoderLayer(
+            width, heads, 3 * width, batch_first=True, activation="gelu"
+        )
+        self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        self.pool = nn.Linear(width, width)
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, words: Tensor) -> Tensor:
+        places = torch.arange(words.shape[1], device=words.device)
+        x = self.layers(self.norm(self.words(words) + self.places(places)))
+        return self.head(torch.tanh(self.pool(x[:, 0])))
+
+
+def test_an_encoder_of_words_is_followed_from_its_embeddings_on():
+    catalog = read(Encoder(24, 3))
+    (stream,) = [g for g in catalog.groups if ("words.weight", 1) in g.members]
+    assert {("places.weight", 1), ("norm.weight", 0), ("pool.weight", 1)} <= set(stream.members)
+    (heads,) = [
+        g for g in catalog.groups if ("layers.layers.0.self_attn.in_proj_weight", 0) in g.members
+    ]
+    assert heads.size == 3
+    assert heads.members["layers.layers.0.self_attn.out_proj.weight", 1].shape == (3, 8)
+
+
+def test_a_narrow_encoder_of_words_takes_whole_heads():
+    wide, slim = coded(Encoder(24, 3)), Encoder(16, 2)
+    plan = legatee.plan(wide, slim, head=False)
+    legatee.inherit(plan, wide, slim)
+    kept = spread(24, 16)
+    assert decoded(slim.words.weight) == (list(range(50)), kept)
+    for layer in slim.layers.layers:
+        rows, columns = decoded(layer.self_attn.in_proj_weight)
+        whole = [8 * head + i for head in spread(3, 2) for i in range(8)]
+        assert columns == kept
+        assert rows == [24 * part + row for part in range(3) for row in whole]
+        assert decoded(layer.self_attn.out_proj.weight) == (kept, whole)
+    assert {u.target for u in plan.untouched} == {"head.weight", "head.bias"}
+
+
+def test_all_of_an_encoder_of_words_is_the_identity():
+    one, other = scrambled(Encoder(16, 2), 1), scrambled(Encoder(16, 2), 2)
+    legatee.inherit(legatee.plan(one, other), one, other)
+    words = torch.arange(8)[None]
+    with torch.no_grad():
+        assert torch.equal(one.eval()(words), other.eval()(words))
