@@ -38,17 +38,26 @@ TINY = replace(
     upstream=replace(EXAMPLE.upstream, n=8),
     downstream=replace(EXAMPLE.downstream, n=8),
 )
-MEMORY = """
-import resource, sys
-sys.path.insert(0, sys.argv[1])
-from sweep_speed import TINY, tiny
+ALONE = """
+import statistics, sys
+from pathlib import Path
+from time import perf_counter
+here, folder, cells, rounds = sys.argv[1:]
+sys.path.insert(0, here)
+from sweep_speed import seconds, tiny
 from legatee.sweep.processes import Processes
 from legatee.sweep.run import fill
 from legatee.sweep.work import executor
 if __name__ == "__main__":
-    with Processes(1) as pool:
-        fill(tiny(int(sys.argv[2])), sys.argv[3], workers=executor(pool))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    with Processes(2) as pool:
+        fill(tiny(1000), Path(folder, "warm"), workers=executor(pool))
+        took = [
+            seconds(perf_counter, fill, tiny(int(cells)), Path(folder, str(turn)),
+                    workers=executor(pool))
+            for turn in range(int(rounds))
+        ]
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    print(statistics.median(took), int(status["VmHWM"].split()[0]) / 1024)
 """
 
 
@@ -98,25 +107,15 @@ def overhead() -> None:
 
 
 def per_cell() -> None:
-    """Time of a cell, and memory of the command, over the number of cells."""
+    """Show time of a cell, and memory of the command, over the number of cells."""
     rows, here = [], str(Path(__file__).parent)
-    with tempfile.TemporaryDirectory() as folder, Processes(2) as pool:
-        fill(tiny(1000), Path(folder, "warm"), workers=executor(pool))
-        for cells in (100, 1000, 10_000, 100_000):
-            sweep, took = tiny(cells), []
-            for turn in range(1 if cells > 10_000 else ROUNDS):
-                out = Path(folder, f"{cells}-{turn}")
-                took.append(seconds(perf_counter, fill, sweep, out, workers=executor(pool)))
-            place = str(Path(folder, f"memory-{cells}"))
-            words = [sys.executable, "-c", MEMORY, here, str(cells), place]
-            memory = float(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
-            rows.append(
-                [
-                    f"{cells:,}",
-                    f"{1e3 * statistics.median(took) / cells:.2f} ms",
-                    f"{memory:.0f} MiB",
-                ]
-            )
+    for cells in (100, 1000, 10_000, 100_000):
+        rounds = 1 if cells > 10_000 else ROUNDS
+        with tempfile.TemporaryDirectory() as folder:
+            words = [sys.executable, "-c", ALONE, here, folder, str(cells), str(rounds)]
+            said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+        took, memory = map(float, said.split())
+        rows.append([f"{cells:,}", f"{1e3 * took / cells:.2f} ms", f"{memory:.0f} MiB"])
     show(
         "Cost of a tiny cell on two warm processes, and the command's greatest memory",
         ["cells", "a cell takes", "memory"],
