@@ -20,6 +20,7 @@ from legatee.cli.options import (
     network_of,
     typed_command,
 )
+from legatee.cli.reproduce import holds_figures, write_figures
 from legatee.errors import LegateeError, UnusableOutput
 
 if TYPE_CHECKING:
@@ -116,10 +117,12 @@ def advise(  # noqa: PLR0913 - one parameter for each option
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(help="What `legatee demo` or `advise` filled.")],
+    folder: Annotated[
+        Path, typer.Argument(help="What `legatee demo`, `advise` or `reproduce` filled.")
+    ],
 ) -> None:
-    """Write the page again from the files of a finished run; nothing is trained."""
-    typer.echo(_write_report(folder))
+    """Write the page again from the files of a finished run; nothing is trained or simulated."""
+    typer.echo(write_figures(folder) if holds_figures(folder) else _write_report(folder))
 
 
 def _write_report(folder: Path) -> Path:

@@ -48,6 +48,13 @@ def reproduce(  # noqa: PLR0913 - one parameter for each option
     typer.echo(f"Open {page} in a browser.")
 
 
+def holds_figures(folder: Path) -> bool:
+    """Tell whether ``legatee reproduce`` has filled a folder."""
+    from legatee.experiments.reproduce import FIGURES
+
+    return any((folder / f"{name}.json").exists() for name in FIGURES)
+
+
 def write_figures(folder: Path) -> Path:
     """Write the page of all findings in a folder; nothing is simulated.
 

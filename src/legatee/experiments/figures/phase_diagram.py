@@ -39,7 +39,7 @@ def read(found: Found) -> tuple[tuple[Heatmap, ...], tuple[Claimed, ...]]:
     panels = (
         _map("Accuracy of the inheriting network", mean, percent, "sequential", line),
         _map("Gain over scratch", gains.mean("seed"), "gain (points)", "diverging", none),
-        _map(f"Above {GOOD:g} percent, or not", mean > GOOD, "1 if above", "cut", line),
+        _map("Where it does well", mean > GOOD, f"above {GOOD:g} percent", "cut", line),
     )
     return panels, _claims(final, predicted)
 
@@ -137,10 +137,10 @@ EXPERIMENT = Experiment(
     name="phase_diagram",
     title="The map of when transfer works",
     caption=(
-        "Every cell is a world: the universal signal grows to the right, the dimension (and "
-        "with it the noise in a sample) upwards. Left: how well the inheriting network does. "
-        "Middle: how much better or worse than training from scratch. Right: the first map cut "
-        "at a threshold. The lines are predicted without simulating."
+        "Every cell is a world: the universal signal grows to the right, the dimension (and with "
+        "it the noise in a sample) upwards. First: how well the inheriting network does. Second: "
+        "how much better or worse than training from scratch. Third: the first map cut at a "
+        "threshold. The lines are predicted without simulating."
     ),
     quick=(Sweep(grid=_grid(14), seeds=tuple(range(8))),),
     full=(Sweep(grid=_grid(40), seeds=tuple(range(10))),),
