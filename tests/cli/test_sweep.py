@@ -1,6 +1,7 @@
 """``legatee sweep`` as a user types it."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from legatee.cli.sweep import read_sweep
 from legatee.setting import EXAMPLE, fields
 from legatee.sweep.read import load
 from legatee.sweep.run import fill
+from legatee.sweep.work import executor
 
 FILE = """
 seeds = 3
@@ -83,6 +85,8 @@ def test_equal_ratios_are_numpys(written):
 
 def test_the_command_fills_a_folder_beside_the_file(written, monkeypatch):
     file = written("tiny.toml", TINY)
+    here = executor(ThreadPoolExecutor(1))  # real processes: tests/sweep/test_kills.py
+    monkeypatch.setattr("legatee.cli.sweep.workers_of", lambda *_: here)
     code, out, err = typed("sweep", file, "--workers", 1)
     assert (code, err) == (0, "")
     assert out.splitlines()[0] == "2 u_norm x 2 seed: 4 cells."

@@ -280,7 +280,7 @@ def hostile():
     same = unknown.model_copy(update={"values": ((7.0,), (7.0,), (7.0,)), "scale": "diverging"})
     claim = a_claim(Outcome.REFUTED, HOSTILE, HOSTILE, a_test(HOSTILE, 1e-9, 1e-10, unit=HOSTILE))
     return a_finding(
-        HOSTILE,
+        "hostile",
         HOSTILE,
         (nothing, unknown, same),
         (claim,),

@@ -153,14 +153,14 @@ def test_what_a_file_holds_is_shown_and_never_run(show):
     for link in page.locator("main a:not([href^='#'])").all():
         assert link.evaluate("(a) => a.protocol") == "file:"
     names = [unquote(link.get_attribute("href")) for link in page.locator(".again a").all()]
-    assert f"{HOSTILE}.json" in names
+    assert "hostile.json" in names
 
 
 def test_the_explorer_runs_where_there_is_one_and_is_linked_at_the_top(show):
     page = show("explorer")
     assert page.locator("#answer").inner_text() == "42"
     page.get_by_role("banner").get_by_role("link", name="Explorer").click()
-    assert page.get_by_role("heading", name="Explorer").bounding_box()["y"] < 844
+    assert page.locator("#answer").bounding_box()["y"] < 844
     plain = show("good")
     assert plain.get_by_text("Explorer").count() == 0
     assert "script-src" not in plain.content()

@@ -71,9 +71,8 @@ def test_processes_end_with_their_parent_and_leave_ctrl_c_to_it():
             pool = Processes(2)
             busy = [pool.submit(time.sleep, 600) for _ in range(2)]
             while not all(call.running() for call in busy): time.sleep(0.01)
-            print("busy", flush=True)
             while True:
-                try: time.sleep(600)
+                try: print("busy", flush=True); time.sleep(600)
                 except KeyboardInterrupt: print("interrupted", flush=True)
         """
     )
@@ -90,6 +89,7 @@ def test_processes_end_with_their_parent_and_leave_ctrl_c_to_it():
         workers = children(parent.pid)
         os.killpg(parent.pid, signal.SIGINT)
         assert parent.stdout.readline() == "interrupted\n"
+        assert parent.stdout.readline() == "busy\n"
         time.sleep(0.5)
         assert all(map(alive, workers))
         parent.kill()
