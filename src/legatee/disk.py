@@ -66,7 +66,7 @@ def writable_folder(path: str | os.PathLike[str]) -> Path:
     folder = Path(path)
     with replacing(folder / ".writable") as probe:
         probe.touch()
-    (folder / ".writable").unlink()
+    (folder / ".writable").unlink(missing_ok=True)  # another process may probe, too
     return folder
 
 
