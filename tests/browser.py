@@ -37,6 +37,7 @@ def visited(browser: Browser, address: str, **options: object) -> Iterator[Page]
     page, noise = context.new_page(), []
     page.on("console", lambda message: noise.append(message.text))
     page.on("pageerror", lambda error: noise.append(str(error)))
+    page.on("dialog", lambda dialog: (noise.append(dialog.message), dialog.dismiss()))
     own = (address, "blob:null/")  # what the page makes of itself is no request
     page.on("request", lambda r: r.url.startswith(own) or noise.append(r.url))
     page.goto(address)

@@ -1,14 +1,10 @@
 """What the advisor says: a verdict, the arms it rests on, the reasons, and what was not checked."""
 
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from legatee.errors import LegateeError
+from legatee.document import Document, Record
 from legatee.transfer import TransferPlan
-
-FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
 class Verdict(StrEnum):
@@ -19,7 +15,7 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
 
 
-class Interval(BaseModel):
+class Interval(Record):
     """An estimate and the bounds that hold for all arms at once.
 
     Attributes:
@@ -28,14 +24,12 @@ class Interval(BaseModel):
         upper: Simultaneous upper bound [score].
     """
 
-    model_config = FROZEN
-
     estimate: float
     lower: float
     upper: float
 
 
-class ArmResult(BaseModel):
+class ArmResult(Record):
     """What was measured of one way to start the downstream network.
 
     Attributes:
@@ -49,8 +43,6 @@ class ArmResult(BaseModel):
         seconds: Wall-clock time of all its trainings [s].
     """
 
-    model_config = FROZEN
-
     name: str
     alpha: float
     rule: str
@@ -61,7 +53,7 @@ class ArmResult(BaseModel):
     seconds: float
 
 
-class Reason(BaseModel):
+class Reason(Record):
     """One finding that the verdict rests on.
 
     Attributes:
@@ -69,13 +61,11 @@ class Reason(BaseModel):
         text: The finding in a sentence.
     """
 
-    model_config = FROZEN
-
     code: str
     text: str
 
 
-class Provenance(BaseModel):
+class Provenance(Record):
     """Where an advice comes from.
 
     Attributes:
@@ -88,8 +78,6 @@ class Provenance(BaseModel):
         data: The downstream data, in words.
     """
 
-    model_config = FROZEN
-
     version: str
     command: str
     date: str
@@ -99,7 +87,7 @@ class Provenance(BaseModel):
     data: str
 
 
-class Advice(BaseModel):
+class Advice(Document):
     """Whether to inherit, which part, how sure, and at what cost.
 
     Attributes:
@@ -117,7 +105,7 @@ class Advice(BaseModel):
         provenance: Where all this comes from.
     """
 
-    model_config = FROZEN
+    kind: ClassVar[str] = "an advice"
 
     verdict: Verdict
     best: str | None
@@ -162,27 +150,3 @@ class Advice(BaseModel):
     def __str__(self) -> str:
         """Return the verdict and its first reason."""
         return f"{self.verdict.value}: {self.reasons[0].text}"
-
-    def to_json(self) -> str:
-        """Return the advice as JSON text."""
-        return self.model_dump_json(indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read an advice from JSON text.
-
-        Args:
-            text: What :meth:`to_json` wrote.
-
-        Returns:
-            The same advice.
-
-        Raises:
-            LegateeError: If the text is not an advice; the first bad field is named.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the text"
-            raise LegateeError(f"not an advice: {where}: {first['msg']}") from error

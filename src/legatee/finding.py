@@ -2,13 +2,12 @@
 
 from enum import StrEnum
 from math import inf
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from legatee.errors import LegateeError
+from legatee.document import Document, Record
 
-FROZEN = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 Numbers = tuple[float, ...]
 
 
@@ -20,7 +19,7 @@ class Outcome(StrEnum):
     UNDECIDED = "undecided"
 
 
-class Axis(BaseModel):
+class Axis(Record):
     """One axis of a panel.
 
     Attributes:
@@ -28,13 +27,11 @@ class Axis(BaseModel):
         log: Whether its scale is logarithmic.
     """
 
-    model_config = FROZEN
-
     label: str
     log: bool = False
 
 
-class Series(BaseModel):
+class Series(Record):
     """Points that belong together.
 
     Attributes:
@@ -46,8 +43,6 @@ class Series(BaseModel):
             line).
         colour: Series of one colour belong together: what was measured, and its theory.
     """
-
-    model_config = FROZEN
 
     name: str
     x: Numbers
@@ -63,7 +58,7 @@ class Series(BaseModel):
         return self
 
 
-class Curves(BaseModel):
+class Curves(Record):
     """A panel of series.
 
     Attributes:
@@ -74,8 +69,6 @@ class Curves(BaseModel):
         level: Where a horizontal line is drawn for comparison, such as at no gain.
     """
 
-    model_config = FROZEN
-
     kind: Literal["curves"] = "curves"
     title: str
     x: Axis
@@ -84,7 +77,7 @@ class Curves(BaseModel):
     level: float | None = None
 
 
-class Heatmap(BaseModel):
+class Heatmap(Record):
     """A panel of values over two axes.
 
     Attributes:
@@ -99,8 +92,6 @@ class Heatmap(BaseModel):
             two classes (0 or 1).
         lines: Boundaries drawn on it.
     """
-
-    model_config = FROZEN
 
     kind: Literal["heatmap"] = "heatmap"
     title: str
@@ -122,7 +113,7 @@ class Heatmap(BaseModel):
         return self
 
 
-class Test(BaseModel):
+class Test(Record):
     """One comparison that a claim rests on.
 
     Attributes:
@@ -137,7 +128,6 @@ class Test(BaseModel):
         seeds_needed: About how many would decide it, ``None`` if it is decided [count].
     """
 
-    model_config = FROZEN
     __test__ = False  # pytest would take it for one of its own
 
     what: str
@@ -162,7 +152,7 @@ class Test(BaseModel):
         return Outcome.UNDECIDED
 
 
-class Claim(BaseModel):
+class Claim(Record):
     """Something that is claimed, and what became of it.
 
     Attributes:
@@ -174,8 +164,6 @@ class Claim(BaseModel):
         tests: The comparisons it rests on.
     """
 
-    model_config = FROZEN
-
     text: str
     source: str
     outcome: Outcome
@@ -183,7 +171,7 @@ class Claim(BaseModel):
     tests: tuple[Test, ...]
 
 
-class Finding(BaseModel):
+class Finding(Document):
     """What an experiment found.
 
     Attributes:
@@ -202,7 +190,7 @@ class Finding(BaseModel):
         data: Where its raw results lie, relative to the page; empty if nowhere.
     """
 
-    model_config = FROZEN
+    kind: ClassVar[str] = "a finding"
 
     name: str = Field(pattern=r"^[a-z0-9_]+$")
     title: str
@@ -217,27 +205,3 @@ class Finding(BaseModel):
     device: str
     seconds: float
     data: str
-
-    def to_json(self) -> str:
-        """Return the finding as JSON text."""
-        return self.model_dump_json(indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read a finding from JSON text.
-
-        Args:
-            text: What :meth:`to_json` wrote.
-
-        Returns:
-            The same finding.
-
-        Raises:
-            LegateeError: If the text is not a finding; the first bad field is named.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the text"
-            raise LegateeError(f"not a finding: {where}: {first['msg']}") from error

@@ -4,14 +4,13 @@ from functools import cached_property, lru_cache
 from math import prod
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from legatee.document import Record
 from legatee.positions import expand
 
-FROZEN = ConfigDict(frozen=True, extra="forbid")
 
-
-class Blend(BaseModel):
+class Blend(Record):
     """One axis whose filled positions are computed from all positions taken, by a named rule.
 
     Attributes:
@@ -22,14 +21,12 @@ class Blend(BaseModel):
         lead: Positions before the grid that are copied as they are, such as a class token.
     """
 
-    model_config = FROZEN
-
     axis: int = Field(ge=0)
     how: Literal["bicubic", "sum", "cycle"]
     lead: int = Field(default=0, ge=0)
 
 
-class Move(BaseModel):
+class Move(Record):
     """Elements that one tensor of the target takes from one tensor of the source.
 
     Along each axis, position ``put[axis][i]`` of the target takes position ``take[axis][i]`` of
@@ -49,8 +46,6 @@ class Move(BaseModel):
     Raises:
         ValueError: If the positions do not fit the shapes or one another.
     """
-
-    model_config = FROZEN
 
     source: str
     target: str
@@ -85,7 +80,7 @@ class Move(BaseModel):
         return prod(_extent(text)[0] for text in self.put)
 
 
-class Untouched(BaseModel):
+class Untouched(Record):
     """A tensor of the target that inherits nothing, and why.
 
     Attributes:
@@ -93,8 +88,6 @@ class Untouched(BaseModel):
         shape: Its shape [count per axis].
         reason: Why nothing is inherited, in a few words.
     """
-
-    model_config = FROZEN
 
     target: str
     shape: tuple[int, ...]

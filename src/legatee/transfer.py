@@ -3,19 +3,20 @@
 from collections.abc import Callable
 from hashlib import sha256
 from math import prod
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
+from legatee.document import Document, Record
 from legatee.errors import TransferRefused
 from legatee.folding import Row, folded
-from legatee.moves import FROZEN, Blend, Move, Untouched
+from legatee.moves import Blend, Move, Untouched
 from legatee.positions import expand
 
 __all__ = ["Blend", "Move", "Receipt", "TensorAccount", "TransferPlan", "Untouched", "account"]
 
 
-class TransferPlan(BaseModel):
+class TransferPlan(Document):
     """Which elements of a target network come from where: data only, made before any copy.
 
     Two plans are equal when they would do the same; a plan survives a trip through JSON.
@@ -31,7 +32,8 @@ class TransferPlan(BaseModel):
         warnings: What a careful reader should know before applying it.
     """
 
-    model_config = FROZEN
+    kind: ClassVar[str] = "a transfer plan"
+    refusal = TransferRefused
 
     format: Literal[1] = 1
     source_digest: str
@@ -85,30 +87,6 @@ class TransferPlan(BaseModel):
         """A short name for exactly this plan."""
         return sha256(self.to_json().encode()).hexdigest()[:16]
 
-    def to_json(self) -> str:
-        """Return the plan as JSON text."""
-        return self.model_dump_json(indent=1)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read a plan from JSON text.
-
-        Args:
-            text: What :meth:`to_json` wrote.
-
-        Returns:
-            The same plan.
-
-        Raises:
-            TransferRefused: If the text is not a transfer plan; the first bad field is named.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the text"
-            raise TransferRefused(f"not a transfer plan: {where}: {first['msg']}") from error
-
     def __str__(self) -> str:
         """Return the share, and a tree of modules folded where neighbours are alike."""
         head = (
@@ -128,7 +106,7 @@ def _row(entry: Move | Untouched) -> Row:
     return Row(name=entry.target, source=entry.source, size=entry.size, filled=filled, note=how)
 
 
-class TensorAccount(BaseModel):
+class TensorAccount(Record):
     """What became of one tensor of the target.
 
     Attributes:
@@ -139,8 +117,6 @@ class TensorAccount(BaseModel):
         untouched: Elements left as they were [count].
     """
 
-    model_config = FROZEN
-
     target: str
     shape: tuple[int, ...]
     sources: tuple[str, ...]
@@ -148,15 +124,13 @@ class TensorAccount(BaseModel):
     untouched: int
 
 
-class Receipt(BaseModel):
+class Receipt(Record):
     """What applying a plan did, for every element of the target.
 
     Attributes:
         plan_digest: The plan that was applied.
         tensors: One account for each tensor of the target.
     """
-
-    model_config = FROZEN
 
     plan_digest: str
     tensors: tuple[TensorAccount, ...]

@@ -1,7 +1,6 @@
 """``legatee plan``, ``inherit`` and ``verify`` as they are typed."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import legatee
-from legatee.cli import main
 from legatee.surgery.checkpoint import read_metadata, read_weights, write_weights
 from legatee.training.models import build
 
@@ -20,20 +18,6 @@ OLD, NEW = "cnn:widths=8", "cnn:widths=6"
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def legatee_does(monkeypatch, capsys):
-    """Run the command in this process; return what it printed, or what it refused with."""
-
-    def does(*words):
-        monkeypatch.setattr(sys, "argv", ["legatee", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            main()
-        out = capsys.readouterr().out
-        return out if left.value.code in (0, None) else left.value.code
-
-    return does
 
 
 @pytest.fixture

@@ -1,25 +1,15 @@
-import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from finding_cases import every_finding, heavy
 from markupsafe import Markup
-from playwright.sync_api import sync_playwright
 from report_cases import HOSTILE, every_case
 
+from browser import opened, visited
 from legatee.report.findings import write_findings
 from legatee.report.page import Case
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 EXPLORER = Markup(
     "<label>|u| <input type='range'></label><output id='answer'></output>"
     "<script>document.getElementById('answer').textContent = 6 * 7</script>"
@@ -33,36 +23,20 @@ def cases() -> dict[str, Case]:
 
 @pytest.fixture(scope="module")
 def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine to open the page with")
-    with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
+    with opened() as one:
+        yield one
 
 
 @pytest.fixture
 def watched(browser):
     """Open a file and, at the end, find that it said nothing and asked for nothing else."""
-    contexts, noise = [], []
+    with ExitStack() as pages:
 
-    def opened(path: Path, *, width: int = 1280, scheme: str = "light"):
-        contexts.append(
-            browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
-        )
-        page = contexts[-1].new_page()
-        address = path.as_uri()
-        page.on("console", lambda message: noise.append(message.text))
-        page.on("pageerror", lambda error: noise.append(str(error)))
-        page.on("dialog", lambda dialog: (noise.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda r: r.url.split("#")[0] == address or noise.append(r.url))
-        page.goto(address)
-        return page
+        def show(path: Path, *, width: int = 1280, scheme: str = "light"):
+            window = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
+            return pages.enter_context(visited(browser, path.as_uri(), **window))
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert noise == []
+        yield show
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def test_interrupted_killed_orphaned_and_doubled_it_ends_with_the_same_bits(tmp_
     interrupted = go_on()
     interrupted.send_signal(signal.SIGINT)
     out, err = interrupted.communicate(timeout=60)
-    assert interrupted.returncode != 0
+    assert interrupted.returncode == 130
     assert out == ""
     assert err == "legatee: interrupted; what was finished is kept, the same command goes on\n"
     status = load(folder)["status"]

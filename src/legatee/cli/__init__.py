@@ -47,14 +47,16 @@ app.command(epilog="Example: `legatee reproduce universal_signal phase_diagram`"
 
 
 def main() -> None:
-    """Run the command line; refusals are one line on stderr and exit code 1."""
+    """Run the command line; refusals are one line on stderr and exit code 1, Ctrl-C is 130."""
     try:
         app()
     except LegateeError as error:
         sys.exit(f"legatee: {error}")
     except SystemExit as left:
         if left.code == INTERRUPTED:
-            sys.exit("legatee: interrupted; what was finished is kept, the same command goes on")
+            sys.stderr.write(
+                "legatee: interrupted; what was finished is kept, the same command goes on\n"
+            )
         raise
 
 

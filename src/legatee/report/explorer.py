@@ -13,9 +13,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from legatee.report.page import templates
 from legatee.report.sliders import GROUPS, MAPS, Group, Number
 
 POLICY = "script-src 'unsafe-inline'; worker-src blob:"
@@ -48,7 +48,7 @@ def explorer(
     shapes = [(name, array.shape) for name, array in normals.items()]
     singles = [np.ascontiguousarray(array, "<f4").tobytes() for array in normals.values()]
     lines = [f"const {name} = {json.dumps(value)};" for name, value in constants.items()]
-    part = _templates().get_template("explorer/part.html")
+    part = templates().get_template("explorer/part.html")
     return Markup(
         part.render(
             groups=[_with_start(group, start) for group in GROUPS],
@@ -71,19 +71,8 @@ def alone(part: Markup, *, title: str) -> str:
     Returns:
         A whole HTML document.
     """
-    page = _templates().get_template("explorer/page.html")
+    page = templates().get_template("explorer/page.html")
     return page.render(part=part, title=title, policy=POLICY)
-
-
-def _templates() -> Environment:
-    """Return the templates, which escape whatever is not markup by type."""
-    return Environment(
-        loader=PackageLoader("legatee.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _with_start(group: Group, start: Mapping[str, Any]) -> Group:
