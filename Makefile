@@ -20,8 +20,8 @@ test: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/pytest -q -n 2
 
-# Too long for a test, two hours together; each can be interrupted but for exactness and speed.
-bench: bench-exactness bench-speed bench-prediction bench-surgery bench-demo
+# Too long for a test, hours together; those that simulate settings or train go on when typed again.
+bench: bench-exactness bench-speed bench-prediction bench-sweep bench-surgery bench-demo
 
 bench-exactness: .venv/ready
 	$(BIN)/python benchmarks/world_exactness.py

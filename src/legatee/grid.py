@@ -6,8 +6,6 @@ from itertools import product
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from legatee.errors import InvalidSetting, UnknownName
 from legatee.quantity import QUANTITIES
 from legatee.setting import FIELDS, Setting, Value, fields
@@ -97,10 +95,11 @@ class Grid:
     def __getitem__(self, number: int) -> Setting:
         if not 0 <= number < len(self):
             raise IndexError(number)
-        at = np.unravel_index(number, self.shape)
-        return self._setting(
-            [(name, values[i]) for i, (name, values) in zip(at, self.axes.items(), strict=True)]
-        )
+        own = []
+        for name, values in reversed(list(self.axes.items())):  # the last axis runs fastest
+            number, at = divmod(number, len(values))
+            own.append((name, values[at]))
+        return self._setting(own)
 
     def _setting(self, own: Sequence[tuple[str, object]]) -> Setting:
         """Return the base setting with some fields of its own."""

@@ -9,6 +9,7 @@ import pytest
 
 from legatee import LegateeError
 from legatee.experiments import reproduce
+from legatee.experiments.figures import FIGURES
 from legatee.experiments.figures.phase_diagram import _crossings
 from legatee.experiments.panels import measured
 from legatee.finding import Finding, Outcome
@@ -48,14 +49,14 @@ def findings(tmp_path_factory):
 
 def test_every_file_is_a_figure():
     files = {path.stem for path in FILES.glob("*.py")} - {"__init__"}
-    assert files == set(reproduce.FIGURES)
+    assert files == set(FIGURES)
     for name in files:
         assert reproduce.experiment(name).name == name
 
 
 def test_every_figure_has_panels_claims_and_a_caption(findings):
     folder, found = findings
-    assert [finding.name for finding in found] == list(reproduce.FIGURES)
+    assert [finding.name for finding in found] == list(FIGURES)
     for finding in found:
         assert finding.panels
         assert finding.claims

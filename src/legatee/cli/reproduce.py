@@ -8,6 +8,7 @@ import typer
 from legatee.cli.options import AsJson
 from legatee.cli.sweep import Dask, Processes, workers_of
 from legatee.errors import UnusableOutput
+from legatee.experiments.figures import FIGURES
 
 if TYPE_CHECKING:
     from legatee.finding import Finding
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 def reproduce(  # noqa: PLR0913 - one parameter for each option
     figures: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FIGURE]...", help="Which; all of them if none is named."),
+        typer.Argument(
+            metavar="FIGURE", help=f"Which; all of them if none is named: {', '.join(FIGURES)}."
+        ),
     ] = None,
     full: Annotated[
         bool,
@@ -50,8 +53,6 @@ def reproduce(  # noqa: PLR0913 - one parameter for each option
 
 def holds_figures(folder: Path) -> bool:
     """Tell whether ``legatee reproduce`` has filled a folder."""
-    from legatee.experiments.reproduce import FIGURES
-
     return any((folder / f"{name}.json").exists() for name in FIGURES)
 
 
@@ -68,7 +69,6 @@ def write_figures(folder: Path) -> Path:
         UnusableOutput: If there is no finding.
     """
     from legatee.experiments.explorer import part
-    from legatee.experiments.reproduce import FIGURES
     from legatee.finding import Finding
     from legatee.report.findings import write_findings
 

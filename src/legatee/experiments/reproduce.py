@@ -9,6 +9,7 @@ from time import perf_counter
 from legatee.disk import writable_folder, write_text
 from legatee.errors import UnknownName
 from legatee.experiments.experiment import Experiment, Found
+from legatee.experiments.figures import FIGURES
 from legatee.experiments.judge import LEVEL, judged
 from legatee.finding import Finding
 from legatee.quantity import QUANTITIES
@@ -18,31 +19,12 @@ from legatee.sweep.provenance import provenance
 from legatee.sweep.run import run as run_sweep
 from legatee.sweep.work import Workers, processes
 
-FIGURES = (
-    "upstream_samples",
-    "universal_signal",
-    "upstream_noise",
-    "inheritance_ratio",
-    "phase_diagram",
-    "gamma_collapse",
-    "growth",
-    "dimension",
-    "width",
-    "whole_layer",
-    "correlated_noise",
-    "label_noise",
-    "regularisation",
-    "selected_inheritance",
-    "activation_rule",
-    "depth",
-)
-
 
 def experiment(name: str) -> Experiment:
     """Return an experiment.
 
     Args:
-        name: One of :data:`FIGURES`.
+        name: One of :data:`~legatee.experiments.figures.FIGURES`.
 
     Returns:
         Its declaration.
