@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -26,6 +27,7 @@ from legatee.surgery.admit import Allowed
 from legatee.surgery.apply import Transfer, inherit
 from legatee.surgery.catalog import read
 from legatee.surgery.checkpoint import load_weights, write_weights
+from legatee.surgery.elements import copy
 from legatee.training.models import blank, build
 
 ROUNDS = 15
@@ -33,14 +35,15 @@ MOST = 4.0  # plan and apply, in plain loads
 SPARE = 20  # anonymous memory beside the target's [MB]
 BASE, TINY = "timm:vit_base_patch16_224", "timm:vit_tiny_patch16_224"
 SIZES = {"classes": 1000, "shape": (3, 224, 224)}
+VIT_BASE, VIT_SMALL, VIT_TINY = (
+    partial(timm.create_model, f"vit_{size}_patch16_224") for size in ("base", "small", "tiny")
+)
 PAIRS = {
     "resnet50 to resnet18": (models.resnet50, models.resnet18, None),
     "resnet50 to resnet18, by roles": (models.resnet50, models.resnet18, "roles"),
-    "vit_base to vit_tiny": (
-        lambda: timm.create_model("vit_base_patch16_224"),
-        lambda: timm.create_model("vit_tiny_patch16_224"),
-        None,
-    ),
+    "resnet101 to resnet34, by roles": (models.resnet101, models.resnet34, "roles"),
+    "vit_small to vit_tiny": (VIT_SMALL, VIT_TINY, None),
+    "vit_base to vit_tiny": (VIT_BASE, VIT_TINY, None),
 }
 
 
@@ -60,25 +63,34 @@ def times(source: nn.Module, target: nn.Module, match: str | None) -> list[objec
         match: As :func:`legatee.plan` takes it.
 
     Returns:
-        Share that is inherited, and medians in plain loads: tracing, planning, applying, the sum
-        of the last two with its range over the rounds' quarters.
+        Share that is inherited, and medians in plain loads: tracing, planning, copying alone,
+        applying, the sum of planning and applying with its range over the rounds' quarters.
     """
     spare = {name: value.clone() for name, value in target.state_dict().items()}
     traced = seconds(lambda: (read(source), read(target)))
     ours, theirs = read(source), read(target)
     plan = legatee.plan(ours, theirs, match=match)
+    given, held = source.state_dict(), target.state_dict()
+
+    def copied() -> None:
+        for move in plan.moves:
+            copy(held[move.target], move.put, given[move.source], move.take)
+
     rows = []
     for _ in range(ROUNDS):
         loaded = seconds(lambda: target.load_state_dict(spare))
         planned = seconds(lambda: legatee.plan(ours, theirs, match=match))
-        rows.append((loaded, planned, seconds(lambda: inherit(plan, source, target))))
-    load, planning, applying = (median(column) for column in zip(*rows, strict=True))
-    totals = sorted((p + a) / load for _, p, a in rows)
+        rows.append(
+            (loaded, planned, seconds(copied), seconds(lambda: inherit(plan, source, target)))
+        )
+    load, planning, copying, applying = (median(column) for column in zip(*rows, strict=True))
+    totals = sorted((p + a) / load for _, p, _, a in rows)
     low, high = totals[ROUNDS // 4], totals[-ROUNDS // 4]
     return [
         f"{plan.inherited:.1%}",
         f"{traced / load:.0f}",
         f"{planning / load:.1f}",
+        f"{copying / load:.1f}",
         f"{applying / load:.1f}",
         f"{(planning + applying) / load:.1f} ({low:.1f} to {high:.1f})",
     ]
@@ -163,7 +175,15 @@ def main() -> None:
         rows.append([name, *times(source().eval(), target().eval(), match)])
     show(
         f"Processor time in plain loads of the target (wanted: plan and apply at most {MOST:g})",
-        ["pair", "inherited", "tracing both, once", "plan", "apply", "plan and apply"],
+        [
+            "pair",
+            "inherited",
+            "tracing both, once",
+            "plan",
+            "copying alone",
+            "apply",
+            "plan and apply",
+        ],
         rows,
     )
     with tempfile.TemporaryDirectory() as folder:

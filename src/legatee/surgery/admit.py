@@ -1,5 +1,6 @@
 """Which values may pass from one tensor into another: rules of types, rules of numbers."""
 
+import cmath
 from dataclasses import dataclass
 
 import torch
@@ -96,7 +97,7 @@ def is_finite(tensor: Tensor) -> bool:
     total = tensor.sum(dtype=torch.float32 if tensor.itemsize < 4 else None)
     # Infinities and NaN survive a sum, which is ten times as fast as looking at each element; a
     # sum that overflows proves nothing.
-    return bool(total.isfinite()) or bool(tensor.isfinite().all())
+    return cmath.isfinite(total.item()) or bool(tensor.isfinite().all())
 
 
 def _is_inexact(tensor: Tensor) -> bool:

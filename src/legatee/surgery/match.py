@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from math import prod
 
 from legatee.errors import TransferRefused
@@ -152,13 +153,22 @@ class _Ballots:
         """Count the elements that speak for each source group, where they could move at all."""
         votes: Counter[int] = Counter()
         for name, axis in self.target.groups[number].members:
-            if name in self.tensors and self.can_move(name):
-                for candidate in self.candidates(number, name, axis):
+            if name in self.movable:
+                for candidate in self.candidates[number, name, axis]:
                     votes[candidate] += prod(self.target.tensors[name].shape)
         return votes
 
-    def candidates(self, number: int, name: str, axis: int) -> tuple[int, ...]:
-        """Return the source groups along the matched axis that could be the group's."""
+    @cached_property
+    def candidates(self) -> dict[tuple[int, str, int], tuple[int, ...]]:
+        """The source groups along each matched axis of a group that could be the group's."""
+        return {
+            (number, name, axis): self._candidates(number, name, axis)
+            for number, group in enumerate(self.target.groups)
+            for name, axis in group.members
+            if name in self.movable
+        }
+
+    def _candidates(self, number: int, name: str, axis: int) -> tuple[int, ...]:
         group = self.target.groups[number]
         ours = self.target.groups_along[name, axis]
         key = (self.tensors[name], axis)
@@ -172,8 +182,12 @@ class _Ballots:
         width = group.members[name, axis].shape[1]
         return tuple(n for n in theirs if self.source.groups[n].members[key].shape[1] == width)
 
-    def can_move(self, name: str) -> bool:
-        """Tell whether a tensor's axes, and the sizes of those that no group runs through, fit."""
+    @cached_property
+    def movable(self) -> frozenset[str]:
+        """Tensors whose axes, and the sizes of those that no group runs through, fit."""
+        return frozenset(name for name in self.tensors if self._can_move(name))
+
+    def _can_move(self, name: str) -> bool:
         here = self.target.tensors[name].shape
         there = self.source.tensors[self.tensors[name]].shape
         return len(here) == len(there) and all(
@@ -187,14 +201,14 @@ class _Ballots:
         return sum(
             prod(self.target.tensors[name].shape)
             for name in {name for name, _ in self.target.groups[number].members}
-            if name in self.tensors and self.can_move(name) and self._agree(name, chosen)
+            if name in self.movable and self._agree(name, chosen)
         )
 
     def _agree(self, name: str, chosen: Mapping[int, int]) -> bool:
         return all(
             any(
-                chosen.get(number) in self.candidates(number, name, axis)
-                for number in self.target.groups_along.get((name, axis), ())
+                chosen.get(number) in self.candidates[number, name, axis]
+                for number in self.target.groups_along[name, axis]
             )
             for axis in range(len(self.target.tensors[name].shape))
             if (name, axis) in self.target.groups_along
