@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from math import prod
 
@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from legatee.errors import UntraceableNetwork
+from legatee.surgery.architecture import Architecture, architecture
 from legatee.surgery.guess import guesses
 from legatee.surgery.trace import ChannelMap, trace
 from legatee.surgery.uses import Use
@@ -209,16 +210,30 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
     failure: UntraceableNetwork | None = None
     for candidate in [example] if example is not None else guesses(network):
         try:
-            channels = trace(network, held, candidate)
+            seen = architecture(network, held, candidate)
+        except Exception:  # an attribute that cannot be written down, so cannot be compared
+            seen = None
+        try:
+            return _catalog(network, candidate) if seen is None else _seen_before(seen)
         except UntraceableNetwork as error:
             failure = failure or error
-        else:
-            return Catalog(
-                tensors=_tensors(network, held),
-                groups=_groups(channels, held),
-                uses=channels.uses,
-            )
     raise failure or UntraceableNetwork("the network has no layer to guess its input from")
+
+
+@lru_cache(maxsize=64)
+def _seen_before(seen: Architecture) -> Catalog:
+    """Catalogue a network once for all of its architecture: following its channels takes long."""
+    network = seen.network()
+    assert network is not None, "the caller holds it"
+    return _catalog(network, seen.example)
+
+
+def _catalog(network: nn.Module, example: Tensor) -> Catalog:
+    held = state(network)
+    channels = trace(network, held, example)
+    return Catalog(
+        tensors=_tensors(network, held), groups=_groups(channels, held), uses=channels.uses
+    )
 
 
 def _digest(described: Iterable[tuple[str, tuple[int, ...], str]]) -> str:
