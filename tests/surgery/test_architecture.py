@@ -146,7 +146,7 @@ def of_a_dropped_network(*, captured: bool) -> ref:
     """Catalogue a network, then let go of it."""
     network = nn.Linear(7, 5)
     if captured:
-        network.register_forward_hook(lambda *_: print(end="" if network.training else ""))
+        network.register_forward_hook(lambda *_: network.extra_repr() and None)
     read(network)
     return ref(network.weight)
 
