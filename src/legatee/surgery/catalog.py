@@ -7,13 +7,13 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from math import prod
 
-import numpy as np
 from torch import Tensor, nn
 
 from legatee.errors import UntraceableNetwork
 from legatee.surgery.architecture import Architecture, architecture
+from legatee.surgery.coupling import Group, coupled
 from legatee.surgery.guess import guesses
-from legatee.surgery.trace import ChannelMap, trace
+from legatee.surgery.trace import trace
 from legatee.surgery.uses import Use
 
 WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
@@ -34,24 +34,6 @@ class TensorInfo:
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Group:
-    """Channels that run through the same axes of the same tensors, and so stand or fall together.
-
-    Attributes:
-        size: Channels in the group [count].
-        members: For each (tensor, axis) it runs through, the positions of each channel there
-            [size, positions per channel]; more than one position where channels were flattened
-            or belong to a block, such as an attention head.
-        role: ``"input"`` for what the network is given, ``"class"`` for what only it shows at its
-            output, ``"hidden"`` for all others.
-    """
-
-    size: int
-    members: dict[tuple[str, int], np.ndarray]
-    role: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -232,7 +214,7 @@ def _catalog(network: nn.Module, example: Tensor) -> Catalog:
     held = state(network)
     channels = trace(network, held, example)
     return Catalog(
-        tensors=_tensors(network, held), groups=_groups(channels, held), uses=channels.uses
+        tensors=_tensors(network, held), groups=coupled(channels, held), uses=channels.uses
     )
 
 
@@ -268,32 +250,3 @@ def _tensors(network: nn.Module, held: dict[str, Tensor]) -> dict[str, TensorInf
         )
         for name, value in held.items()
     }
-
-
-def _groups(channels: ChannelMap, held: dict[str, Tensor]) -> tuple[Group, ...]:
-    """Gather the channels that run through exactly the same axes, in order of appearance."""
-    through: dict[int, dict[tuple[str, int], list[int]]] = defaultdict(dict)
-    for axis, ids in channels.axes.items():
-        if axis[0] in held:
-            for position, channel in enumerate(ids.tolist()):
-                through[channel].setdefault(axis, []).append(position)
-    together: dict[tuple, list[int]] = defaultdict(list)
-    for channel, places in through.items():
-        widths = tuple((axis, len(positions)) for axis, positions in places.items())
-        together[widths, channel in channels.consumed, channel in channels.produced].append(channel)
-    kept: dict[bytes, np.ndarray] = {}
-
-    def shared(positions: list[list[int]]) -> np.ndarray:
-        """Return one array for all axes with the same positions: most are alike."""
-        array = np.array(positions)
-        return kept.setdefault(array.tobytes() + bytes(str(array.shape), "ascii"), array)
-
-    groups = []
-    for (widths, consumed, produced), members in together.items():
-        axes = [axis for axis, _ in widths]
-        read_on = any(axis > 0 for _, axis in axes)
-        role = "input" if consumed else "class" if produced and not read_on else "hidden"
-        if len(axes) > 1 or role != "hidden":
-            spots = {axis: shared([through[c][axis] for c in members]) for axis in axes}
-            groups.append(Group(size=len(members), members=spots, role=role))
-    return tuple(groups)
