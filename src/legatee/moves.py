@@ -74,6 +74,14 @@ class Move(Record):
         """Elements of the target tensor [count]."""
         return prod(self.target_shape)
 
+    @property
+    def counts(self) -> tuple[tuple[int, int], ...]:
+        """Positions taken and positions filled, per axis [count]."""
+        return tuple(
+            (_extent(take)[0], _extent(put)[0])
+            for take, put in zip(self.take, self.put, strict=True)
+        )
+
     @cached_property
     def inherited(self) -> int:
         """Elements of the target tensor that this move fills [count]."""

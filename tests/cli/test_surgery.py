@@ -56,6 +56,16 @@ def test_a_plan_is_shown_part_by_part(legatee_does, planned):
     assert "head" in said
 
 
+def test_a_plan_is_a_picture(legatee_does, upstream):
+    said = legatee_does("plan", OLD, NEW, *SIZES, "--html", "plan.html", "--out", "plan.json")
+    assert said == legatee_does("plan", OLD, NEW, *SIZES)
+    page = Path("plan.html").read_text(encoding="utf-8")
+    assert f"What {NEW} would inherit from {OLD}" in page
+    assert "<b>92.4%</b> of its 463 elements" in page
+    assert "legatee plan cnn:widths=8 cnn:widths=6 --classes 5 --shape 1,8,8 --html" in page
+    assert legatee.TransferPlan.from_json(Path("plan.json").read_text()).digest in page
+
+
 def test_the_command_does_what_the_library_does(legatee_does, upstream, planned):
     assert inherit(legatee_does).startswith("92.4% of 463 elements inherited: new.safetensors")
     network = build(NEW, classes=5, shape=(1, 8, 8), seed=9)
@@ -250,6 +260,12 @@ def test_a_plan_where_one_exists_is_refused_before_any_work(legatee_does, planne
     before = Path("plan.json").read_text()
     assert "exists" in refused(legatee_does("plan", OLD, NEW, *SIZES, "--out", "plan.json"))
     assert Path("plan.json").read_text() == before
+
+
+def test_a_picture_where_a_file_exists_is_refused_before_any_work(legatee_does, planned):
+    words = ("plan", "no:such", "network", "--html")
+    assert "exists" in refused(legatee_does(*words, "plan.json"))
+    assert "both plan and picture" in refused(legatee_does(*words, "a.html", "--out", "./a.html"))
 
 
 def test_verifying_what_was_not_inherited(legatee_does, upstream):

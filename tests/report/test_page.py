@@ -100,11 +100,11 @@ def test_the_keyboard_reaches_everything_in_order(visit, width):
 
 def test_enter_opens_and_closes_a_fold(visit):
     page = visit("one")
-    fold = page.locator("details:not([open])").first
+    fold = page.locator("details:not([open])", has_text="running_mean").first
     handle = fold.element_handle()
-    inside = fold.get_by_text("running_mean")
+    inside = fold.get_by_text("running_mean", exact=True)
     assert not inside.is_visible()
-    fold.locator("summary").focus()
+    fold.locator("summary").first.focus()
     page.keyboard.press("Enter")
     assert handle.get_attribute("open") == ""
     assert page.get_by_text("running_mean").first.is_visible()

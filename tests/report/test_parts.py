@@ -1,6 +1,8 @@
+import pytest
 from report_cases import move, resnet_plan
 
 from legatee.report.parts import picture
+from legatee.transfer import Blend, Move, Untouched
 
 
 def flat(parts):
@@ -61,3 +63,51 @@ def test_a_name_that_is_also_the_start_of_another_loses_nothing():
     moves = (move("a", "a", (3,), ("0:3",)), move("a.b", "a.b", (2,), ("0:1",)))
     parts = picture(resnet_plan().model_copy(update={"entries": moves}))
     assert [(p.name, p.inherited) for p in parts] == [("a", 3), ("a.b", 1)]
+
+
+def plan_of(*entries):
+    return resnet_plan().model_copy(update={"entries": entries})
+
+
+def test_a_module_says_why_it_inherits_nothing():
+    reasons = ("other classes", "other classes", "not included", "a counter")
+    entries = (Untouched(target=f"head.{n}", shape=(2,), reason=r) for n, r in enumerate(reasons))
+    (head,) = picture(plan_of(*entries))
+    assert head.origin == "other classes, not included …"
+    assert head.how == ""
+
+
+def test_a_network_inside_another_comes_from_the_whole_of_it():
+    box = ("0:3",)
+    parts = picture(
+        plan_of(
+            *(move(f"body.{t}", t, (3,), box) for t in ("stem.weight", "stage.0.bias", "norm.bias"))
+        )
+    )
+    assert [p.origin for p in parts] == ["from the whole source"]
+    assert [p.origin for p in parts[0].parts] == [
+        *("from stem.weight", "from stage.0.bias", "from norm.bias")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "sizes", "words"),
+    [
+        ("bicubic", (4, 9), "resized (bicubic)"),
+        ("sum", (3, 1), "input channels summed to one"),
+        ("cycle", (3, 4), "input channels repeated in turn"),
+    ],
+)
+def test_how_values_are_made_is_said_of_a_tensor_and_of_its_module(how, sizes, words):
+    old, new = ((2, size) for size in sizes)
+    blended = Move(
+        source="body.first",
+        target="body.first",
+        source_shape=old,
+        target_shape=new,
+        take=("0:2", f"0:{old[1]}"),
+        put=("0:2", f"0:{new[1]}"),
+        blend=Blend(axis=1, how=how),
+    )
+    (body,) = picture(plan_of(blended, move("body.second", "body.second", (3,), ("0:3",))))
+    assert [p.how for p in (body, *body.parts)] == [f"{words}, copied", words, "copied"]

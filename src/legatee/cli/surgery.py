@@ -24,7 +24,7 @@ from legatee.cli.options import (
     typed_command,
     weights_of,
 )
-from legatee.errors import TransferRefused
+from legatee.errors import TransferRefused, UnusableOutput
 
 
 def plan(  # noqa: PLR0913 - one parameter for each option
@@ -53,14 +53,20 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     shape: Shape = "3,224,224",
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Write the plan here, as JSON.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write it here as a picture, to open in a browser.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what the target would inherit from the source, without copying anything."""
     from legatee.disk import write_text
     from legatee.surgery.plan import plan as make
 
-    if out is not None:
-        refuse_existing(out)
+    for path in (out, html):
+        if path is not None:
+            refuse_existing(path)
+    if out is not None and out == html:
+        raise UnusableOutput(f"{str(out)!r} cannot be both plan and picture; choose another name")
     size = shape_of(shape)
     looked_at = network_of if rule == "largest" else outline_of  # all other rules count shapes
     made = make(
@@ -76,6 +82,11 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     )
     if out is not None:
         write_text(out, made.to_json())
+    if html is not None:
+        from legatee.report.plan import render_plan
+
+        page = render_plan(made, source=source, target=target, command=typed_command())
+        write_text(html, page)
     typer.echo(made.to_json() if as_json else str(made))
 
 

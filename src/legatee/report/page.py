@@ -85,7 +85,12 @@ def templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": words.duration, "share": words.share, "plain": words.plain}
+    environment.filters |= {
+        "duration": words.duration,
+        "plain": words.plain,
+        "positions": words.positions,
+        "share": words.share,
+    }
     return environment
 
 

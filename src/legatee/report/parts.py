@@ -1,10 +1,16 @@
-"""The target network as a tree of named parts, each with the share that it inherits."""
+"""The target network as a tree of named parts, each with what it inherits from where, and how."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from legatee.transfer import TensorAccount, TransferPlan, account
+from legatee.transfer import Move, TensorAccount, TransferPlan, Untouched, account
 
 OPEN_MODULES = 24  # the picture of a larger network starts with its stages folded
+WAYS = {
+    "bicubic": "resized (bicubic)",
+    "sum": "input channels summed to one",
+    "cycle": "input channels repeated in turn",
+}
 
 Rows = list[tuple[tuple[str, ...], "Part"]]
 
@@ -19,8 +25,9 @@ class Part:
         elements: Elements it has [count].
         inherited: Elements of it that are inherited [count].
         shape: Its shape, ``None`` for a module.
-        sources: The parts of the source it inherits from.
-        reason: Why it inherits nothing, empty where it does or where its parts differ.
+        sources: The parts of the source it inherits from, ``""`` for all of it.
+        reasons: Why it, or what it holds, inherits nothing, each reason once.
+        moves: What a tensor inherits, empty for a module.
         parts: What it holds, empty for a tensor.
         unfolded: Whether the picture starts with its parts shown.
     """
@@ -31,7 +38,8 @@ class Part:
     inherited: int
     shape: tuple[int, ...] | None
     sources: tuple[str, ...]
-    reason: str
+    reasons: tuple[str, ...]
+    moves: tuple[Move, ...] = ()
     parts: tuple["Part", ...] = ()
     unfolded: bool = False
 
@@ -44,10 +52,20 @@ class Part:
     def origin(self) -> str:
         """Where its values come from, or why they come from nowhere."""
         if not self.sources:
-            return self.reason
+            return _some(self.reasons)
         if self.sources == (self.path,):
             return "same name"
-        return f"from {', '.join(self.sources[:2])}" + (" …" if len(self.sources) > 2 else "")
+        return f"from {_some([source or 'the whole source' for source in self.sources])}"
+
+    @property
+    def how(self) -> str:
+        """How its values are made from the source's, empty where none are."""
+        return ", ".join(self._ways)
+
+    @property
+    def _ways(self) -> tuple[str, ...]:
+        own = ("copied" if move.blend is None else WAYS[move.blend.how] for move in self.moves)
+        return _once([*own, *(way for part in self.parts for way in part._ways)])
 
 
 def picture(plan: TransferPlan) -> tuple[Part, ...]:
@@ -62,23 +80,26 @@ def picture(plan: TransferPlan) -> tuple[Part, ...]:
     Returns:
         The outermost parts.
     """
-    reasons = {rest.target: rest.reason for rest in plan.untouched}
-    tensors = [_tensor(tensor, reasons.get(tensor.target, "")) for tensor in account(plan)]
+    entries: dict[str, list[Move | Untouched]] = {}
+    for entry in plan.entries:
+        entries.setdefault(entry.target, []).append(entry)
+    tensors = [_tensor(tensor, entries[tensor.target]) for tensor in account(plan)]
     modules = {tensor.path.rpartition(".")[0] for tensor in tensors}
     rows = [(tuple(tensor.path.split(".")), tensor) for tensor in tensors]
     return _grouped(rows, unfold=len(modules) <= OPEN_MODULES)
 
 
-def _tensor(tensor: TensorAccount, reason: str) -> Part:
-    """Return one tensor as a part without parts."""
+def _tensor(tensor: TensorAccount, entries: Sequence[Move | Untouched]) -> Part:
+    """Return one tensor, of which a plan says this, as a part without parts."""
     return Part(
         path=tensor.target,
         name=tensor.target,
         elements=tensor.inherited + tensor.untouched,
         inherited=tensor.inherited,
         shape=tensor.shape,
-        sources=tuple(dict.fromkeys(tensor.sources)),
-        reason=reason,
+        sources=_once(tensor.sources),
+        reasons=_once(entry.reason for entry in entries if isinstance(entry, Untouched)),
+        moves=tuple(entry for entry in entries if isinstance(entry, Move)),
     )
 
 
@@ -101,23 +122,31 @@ def _grouped(rows: Rows, *, unfold: bool) -> tuple[Part, ...]:
 
 def _module(name: str, held: tuple[Part, ...], *, unfold: bool) -> Part:
     """Return the module that holds these parts."""
-    inherited = sum(part.inherited for part in held)
     sources = [_above(source, part.name) for part in held for source in part.sources]
-    reasons = {part.reason for part in held}
     return Part(
         path=held[0].path.removesuffix(held[0].name).rstrip("."),
         name=name,
         elements=sum(part.elements for part in held),
-        inherited=inherited,
+        inherited=sum(part.inherited for part in held),
         shape=None,
-        sources=tuple(dict.fromkeys(sources)),
-        reason=reasons.pop() if len(reasons) == 1 else "",
+        sources=_once(sources),
+        reasons=_once(reason for part in held for reason in part.reasons),
         parts=held,
         unfolded=unfold and any(part.parts for part in held),
     )
 
 
 def _above(source: str, name: str) -> str:
-    """Return the module that holds ``source``, as many steps up as ``name`` has."""
+    """Return the module that holds ``source``, as many steps up as ``name`` has; "" for all."""
     steps = source.split(".")
-    return ".".join(steps[: max(len(steps) - name.count(".") - 1, 1)])
+    return ".".join(steps[: max(len(steps) - name.count(".") - 1, 0)])
+
+
+def _once(names: Iterable[str]) -> tuple[str, ...]:
+    """Return each name once, in order."""
+    return tuple(dict.fromkeys(names))
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return as many names as a line has room for."""
+    return ", ".join(names[:2]) + (" …" if len(names) > 2 else "")

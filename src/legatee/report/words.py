@@ -8,10 +8,12 @@ import xarray as xr
 from markupsafe import Markup
 
 from legatee.advice import Advice, ArmResult, Verdict
+from legatee.report.canvas import cut
 
 MINUS = "\N{MINUS SIGN}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 NOTHING = "\N{EN DASH}"
+MOST_POSITIONS = 40  # of positions along an axis; a plan's file holds the rest [characters]
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -222,3 +224,23 @@ def share(fraction: float) -> str:
     if 0 < fraction < 0.01:
         return "<1%"
     return ">99%" if 0.99 < fraction < 1 else f"{fraction:.0%}"
+
+
+def positions(text: str, count: int, size: int) -> str:
+    """Return how many of the positions along an axis are meant, and which.
+
+    Args:
+        text: The positions as a plan writes them.
+        count: How many these are [count].
+        size: Length of the axis [count].
+
+    Returns:
+        Such as ``"64 of 256 (0:253:4)"``, cut off where it is long.
+
+    Example:
+        >>> positions("0:64", 64, 64), positions("0:253:4", 64, 256)
+        ('all 64', '64 of 256 (0:253:4)')
+    """
+    if text == f"0:{size}":
+        return f"all {size:,}"
+    return f"{count:,} of {size:,} ({cut(text, MOST_POSITIONS)})"
