@@ -77,16 +77,20 @@ def watch(
     if labels is not None and len(labels) != len(inputs):
         raise TransferRefused(f"{len(inputs)} inputs but {len(labels)} labels; give one for each")
     modes = {module: module.training for module in network.modules()}
-    seen = _Watch({value.untyped_storage().data_ptr(): n for n, value in state(network).items()})
+    held = state(network)
+    seen = _Watch({value.untyped_storage().data_ptr(): name for name, value in held.items()})
+    device = next(iter(held.values())).device
     try:
         network.eval()
         with torch.no_grad(), seen:
             for example in inputs:
-                network(example[None])
+                network(example[None].to(device))
     finally:
         for module, mode in modes.items():
             module.training = mode
-    measured = {name: _activity(seen, name, labels) for name in seen.means}
+    measured = {
+        name: _activity(seen, name, None if labels is None else labels.cpu()) for name in seen.means
+    }
     return [_of_group(group.members, measured) for group in catalog.groups]
 
 
@@ -115,8 +119,8 @@ class _Watch(TorchDispatchMode):
         """Note what is fed to a weight [positions, columns]."""
         name = self.names.get(weight.untyped_storage().data_ptr())
         if name is not None:
-            self.means.setdefault(name, []).append(fed.double().mean(0))
-            self.peaks.setdefault(name, []).append(fed.amax(0))
+            self.means.setdefault(name, []).append(fed.double().mean(0).cpu())
+            self.peaks.setdefault(name, []).append(fed.amax(0).cpu())
 
 
 def _activity(seen: _Watch, name: str, labels: Tensor | None) -> Activity:
