@@ -1,4 +1,4 @@
-"""``legatee plan``, ``inherit`` and ``verify`` as they are typed."""
+"""``legatee catalog``, ``plan``, ``inherit`` and ``verify`` as they are typed."""
 
 import json
 from pathlib import Path
@@ -37,6 +37,21 @@ def inherit(does, *more, source=f"{OLD}@old.safetensors", out="new.safetensors")
 
 
 # --- what is done ---------------------------------------------------------------------------------
+
+
+def test_a_catalogue_names_axes_and_the_channels_that_go_together(legatee_does):
+    said = legatee_does("catalog", NEW, *SIZES).splitlines()
+    assert said[0] == "14 tensors, 463 elements, 3 groups of channels"
+    words = [line.split() for line in said]
+    assert ["features.conv1b.weight", "6x6x3x3", "out,", "in,", "kernel,", "kernel"] in words
+    assert ["5", "class", "axis", "0", "of", "head"] in words
+    found = json.loads(legatee_does("catalog", NEW, *SIZES, "--json"))
+    tensors = {tensor["name"]: tensor for tensor in found["tensors"]}
+    assert tensors["features.conv1a.weight"]["axis_roles"] == ["out", "in", "kernel", "kernel"]
+    assert tensors["head.weight"]["shape"] == [5, 6]
+    last = next(g for g in found["groups"] if g["role"] == "class")
+    assert last["size"] == 5
+    assert {"tensor": "head.bias", "axis": 0, "positions_per_channel": 1} in last["members"]
 
 
 def test_a_plan_reads_no_weight(legatee_does, upstream):

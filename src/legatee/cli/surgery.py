@@ -1,6 +1,7 @@
-"""The commands that move parameters: ``plan``, ``inherit`` and ``verify``."""
+"""The commands that move parameters: ``catalog``, ``plan``, ``inherit`` and ``verify``."""
 
 import json
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 
 from legatee.cli.options import (
+    MODEL,
     AsJson,
     Classes,
     Rule,
@@ -25,6 +27,35 @@ from legatee.cli.options import (
     weights_of,
 )
 from legatee.errors import TransferRefused
+
+
+def catalog(
+    model: Annotated[str, typer.Argument(help=f"What to look at: {MODEL}.")],
+    classes: Classes = 1000,
+    shape: Shape = "3,224,224",
+    as_json: AsJson = False,
+) -> None:
+    """List a network's tensors, the role of each axis, and the channels that go together."""
+    from legatee.surgery.catalog import read
+    from legatee.surgery.listing import listing
+
+    found = read(outline_of(model, classes=classes, shape=shape_of(shape)))
+    if not as_json:
+        typer.echo(listing(found))
+        return
+    groups = [
+        {
+            "size": group.size,
+            "role": group.role,
+            "members": [
+                {"tensor": name, "axis": axis, "positions_per_channel": spots.shape[1]}
+                for (name, axis), spots in group.members.items()
+            ],
+        }
+        for group in found.groups
+    ]
+    tensors = [asdict(tensor) for tensor in found.tensors.values()]
+    typer.echo(json.dumps({"tensors": tensors, "groups": groups}))
 
 
 def plan(  # noqa: PLR0913 - one parameter for each option

@@ -7,12 +7,13 @@ from functools import cached_property
 from hashlib import sha256
 from math import prod
 
-import numpy as np
 from torch import Tensor, nn
 
 from legatee.errors import UntraceableNetwork
+from legatee.surgery.axes import axis_roles
+from legatee.surgery.groups import Group, gathered
 from legatee.surgery.guess import guesses
-from legatee.surgery.trace import ChannelMap, trace
+from legatee.surgery.trace import trace
 from legatee.surgery.uses import Use
 
 WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
@@ -27,30 +28,18 @@ class TensorInfo:
         shape: Its shape [count per axis].
         dtype: Its element type, such as ``"float32"``.
         trainable: Whether it is a parameter rather than a buffer.
+        axis_roles: What each axis is to the network, as
+            :func:`~legatee.surgery.axes.axis_roles` names it; ``"unknown"`` where its channels
+            were not followed.
+        ties: Other names of the very same tensor.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Group:
-    """Channels that run through the same axes of the same tensors, and so stand or fall together.
-
-    Attributes:
-        size: Channels in the group [count].
-        members: For each (tensor, axis) it runs through, the positions of each channel there
-            [size, positions per channel]; more than one position where channels were flattened
-            or belong to a block, such as an attention head.
-        role: ``"input"`` for what the network is given, ``"class"`` for what only it shows at its
-            output, ``"hidden"`` for all others.
-    """
-
-    size: int
-    members: dict[tuple[str, int], np.ndarray]
-    role: str
+    axis_roles: tuple[str, ...]
+    ties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -213,10 +202,11 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
         except UntraceableNetwork as error:
             failure = failure or error
         else:
+            groups = gathered(channels, held)
+            shapes = {name: tuple(value.shape) for name, value in held.items()}
+            roles = axis_roles(shapes, channels, groups)
             return Catalog(
-                tensors=_tensors(network, held),
-                groups=_groups(channels, held),
-                uses=channels.uses,
+                tensors=_tensors(network, held, roles), groups=groups, uses=channels.uses
             )
     raise failure or UntraceableNetwork("the network has no layer to guess its input from")
 
@@ -239,46 +229,24 @@ def read_tensors(network: nn.Module) -> Catalog:
     Returns:
         Its tensors, with no channel group.
     """
-    return Catalog(tensors=_tensors(network, state(network)), groups=())
+    return Catalog(tensors=_tensors(network, state(network), {}), groups=())
 
 
-def _tensors(network: nn.Module, held: dict[str, Tensor]) -> dict[str, TensorInfo]:
+def _tensors(
+    network: nn.Module, held: dict[str, Tensor], roles: Mapping[str, tuple[str, ...]]
+) -> dict[str, TensorInfo]:
     trainable = {id(parameter) for parameter in network.parameters()}
+    names: dict[int, list[str]] = defaultdict(list)
+    for name, value in network.state_dict(keep_vars=True).items():
+        names[id(value)].append(name)
     return {
         name: TensorInfo(
             name=name,
             shape=tuple(value.shape),
             dtype=_dtype(value),
             trainable=id(value) in trainable,
+            axis_roles=roles.get(name, ("unknown",) * value.ndim),
+            ties=tuple(names[id(value)][1:]),
         )
         for name, value in held.items()
     }
-
-
-def _groups(channels: ChannelMap, held: dict[str, Tensor]) -> tuple[Group, ...]:
-    """Gather the channels that run through exactly the same axes, in order of appearance."""
-    through: dict[int, dict[tuple[str, int], list[int]]] = defaultdict(dict)
-    for axis, ids in channels.axes.items():
-        if axis[0] in held:
-            for position, channel in enumerate(ids.tolist()):
-                through[channel].setdefault(axis, []).append(position)
-    together: dict[tuple, list[int]] = defaultdict(list)
-    for channel, places in through.items():
-        widths = tuple((axis, len(positions)) for axis, positions in places.items())
-        together[widths, channel in channels.consumed, channel in channels.produced].append(channel)
-    kept: dict[bytes, np.ndarray] = {}
-
-    def shared(positions: list[list[int]]) -> np.ndarray:
-        """Return one array for all axes with the same positions: most are alike."""
-        array = np.array(positions)
-        return kept.setdefault(array.tobytes() + bytes(str(array.shape), "ascii"), array)
-
-    groups = []
-    for (widths, consumed, produced), members in together.items():
-        axes = [axis for axis, _ in widths]
-        read_on = any(axis > 0 for _, axis in axes)
-        role = "input" if consumed else "class" if produced and not read_on else "hidden"
-        if len(axes) > 1 or role != "hidden":
-            spots = {axis: shared([through[c][axis] for c in members]) for axis in axes}
-            groups.append(Group(size=len(members), members=spots, role=role))
-    return tuple(groups)

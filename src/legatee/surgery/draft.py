@@ -8,7 +8,8 @@ import numpy as np
 from legatee.moves import Blend, Move
 from legatee.positions import compress
 from legatee.surgery.blend import channel_blend, grid_blend
-from legatee.surgery.catalog import Catalog, Group
+from legatee.surgery.catalog import Catalog
+from legatee.surgery.groups import Group
 from legatee.surgery.match import Match
 
 FOREIGN = "its channels belong to another group in the source"

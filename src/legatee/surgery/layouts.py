@@ -146,8 +146,15 @@ def _repeat(call: Call) -> list[Fields]:
     return [found]
 
 
-def _made(call: Call) -> list[Fields]:
-    """What is made anew has no channels of its own."""
+def made(call: Call) -> list[Fields]:
+    """Give what is made anew no channels of its own.
+
+    Args:
+        call: The operation.
+
+    Returns:
+        No field for any of what it makes.
+    """
     return [[] for _ in call.outs]
 
 
@@ -190,7 +197,7 @@ MOVING: dict[Any, Rule] = {
         _looked_up: (aten.index,),
         _repeat: (aten.repeat,),
         _restrided: (aten.as_strided_,),
-        _made: (
+        made: (
             aten.new_zeros,
             aten.new_ones,
             aten.new_full,
