@@ -165,6 +165,19 @@ def test_classes_that_mean_the_same_are_inherited(legatee_does, upstream):
     assert [(move.take, move.put) for move in biases] == [(("3:4",), ("0:1",))]
 
 
+def test_classes_have_names_where_their_order_is_told(legatee_does, upstream):
+    """Target classes are sub-folders in the order of their names, source classes lines."""
+    for name in ("cat", "ant", "dog", "eel", "bee"):
+        (Path("photos") / name).mkdir(parents=True)
+    Path("old.txt").write_text("fox\ncat\n\nowl\nhen\nemu\n")
+    names = ("--class-names", "photos", "--source-class-names", "old.txt")
+    chosen = ("--class", "cat=cat", "--class", "eel=4")
+    words = ("plan", OLD, NEW, *SIZES, *chosen, *names, "--json")
+    plan = legatee.TransferPlan.from_json(legatee_does(*words))
+    biases = [move for move in plan.moves if move.target == "head.bias"]
+    assert [(move.take, move.put) for move in biases] == [(("1:5:3",), ("2:5:2",))]
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -257,8 +270,17 @@ def test_an_output_that_exists(legatee_does, planned):
     assert Path("taken.safetensors").read_text() == "mine"
 
 
-def test_classes_that_are_no_numbers(legatee_does, upstream):
-    assert "expected numbers" in refused(legatee_does("plan", OLD, NEW, *SIZES, "--class", "a=b"))
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--class", "a=0"), "'a' of the target is a name; give class_names"),
+        (("--class", "0"), "expected TARGET=SOURCE"),
+        (("--class", "0=1", "--class", "0=2"), "each target class once"),
+        (("--class", "0=1", "--class-names", "missing.txt"), "cannot read the names of classes"),
+    ],
+)
+def test_classes_that_cannot_be_told(legatee_does, upstream, words, expected):
+    assert expected in refused(legatee_does("plan", OLD, NEW, *SIZES, *words))
 
 
 def test_a_plan_where_one_exists_is_refused_before_any_work(legatee_does, planned):

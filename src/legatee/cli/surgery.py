@@ -28,6 +28,8 @@ from legatee.cli.options import (
 )
 from legatee.errors import TransferRefused
 
+NAMES = "a text file with one on each line, or a folder with a sub-folder for each"
+
 
 def catalog(
     model: Annotated[str, typer.Argument(help=f"What to look at: {MODEL}.")],
@@ -78,7 +80,13 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     ] = None,
     class_map: Annotated[
         list[str] | None,
-        typer.Option("--class", help="TARGET=SOURCE, class numbers that mean the same."),
+        typer.Option("--class", help="TARGET=SOURCE, classes that mean the same; repeatable."),
+    ] = None,
+    class_names: Annotated[
+        Path | None, typer.Option(help=f"Names of the target's classes: {NAMES}.")
+    ] = None,
+    source_class_names: Annotated[
+        Path | None, typer.Option(help="Names of the source's classes, likewise.")
     ] = None,
     classes: Classes = 1000,
     shape: Shape = "3,224,224",
@@ -103,11 +111,26 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         include=include or (),
         exclude=exclude or (),
         classes=class_map_of(class_map),
+        class_names=_names(class_names),
+        source_class_names=_names(source_class_names),
         seed=seed,
     )
     if out is not None:
         write_text(out, made.to_json())
     typer.echo(made.to_json() if as_json else str(made))
+
+
+def _names(path: Path | None) -> list[str] | None:
+    """Read the names of classes in their order: lines, or sub-folders as image folders are read."""
+    if path is None:
+        return None
+    if path.is_dir():
+        return sorted(d.name for d in path.iterdir() if d.is_dir() and d.name[0] != ".")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TransferRefused(f"cannot read the names of classes {str(path)!r}: {error}") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def inherit(  # noqa: PLR0913 - one parameter for each option
