@@ -158,6 +158,13 @@ def test_parts_may_be_left_out(legatee_does, upstream):
     assert "features.conv1b.weight" in {rest.target for rest in plan.untouched}
 
 
+def test_kernels_grow_where_it_is_asked(legatee_does):
+    pair = ("plan", "torchvision:resnet50", "torchvision:resnet34")
+    said = "14 more: 1x1 kernels in the middle of 3x3, zeros around"
+    assert said in legatee_does(*pair, "--pad-kernels")
+    assert said not in legatee_does(*pair)
+
+
 def test_classes_that_mean_the_same_are_inherited(legatee_does, upstream):
     words = ("plan", OLD, NEW, *SIZES, "--class", "0=3", "--json")
     plan = legatee.TransferPlan.from_json(legatee_does(*words))

@@ -88,6 +88,9 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     source_class_names: Annotated[
         Path | None, typer.Option(help="Names of the source's classes, likewise.")
     ] = None,
+    pad_kernels: Annotated[
+        bool, typer.Option("--pad-kernels", help="Lay kernels into larger ones, zeros around.")
+    ] = False,
     classes: Classes = 1000,
     shape: Shape = "3,224,224",
     seed: Seed = 0,
@@ -114,6 +117,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         class_names=_names(class_names),
         source_class_names=_names(source_class_names),
         seed=seed,
+        pad_kernels=pad_kernels,
     )
     if out is not None:
         write_text(out, made.to_json())

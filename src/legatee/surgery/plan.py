@@ -33,6 +33,7 @@ def plan(  # noqa: PLR0913 - a front door
     threshold: float = 0.5,
     seed: int = 0,
     head: bool = True,
+    pad_kernels: bool = False,
 ) -> TransferPlan:
     """Plan what a target network inherits from a source network; nothing is copied.
 
@@ -71,6 +72,9 @@ def plan(  # noqa: PLR0913 - a front door
         seed: Of the ``"random"`` rule.
         head: Whether the layer that shows the classes may be inherited; without ``classes`` it is
             only between equal architectures, whose classes are then taken to be the same.
+        pad_kernels: Whether a convolution's kernel may go into the middle of a larger one, such as
+            1x1 into 3x3, of odd sizes. What is around is filled with zeros, so that the inherited
+            channels compute what they did, where the padding has grown as well; the plan says so.
 
     Returns:
         The plan, to be printed, saved, compared, or given to :func:`legatee.inherit`.
@@ -113,10 +117,11 @@ def plan(  # noqa: PLR0913 - a front door
         source=ours,
         target=theirs,
         match=matched,
-        groups=match_groups(ours, theirs, matched.tensors),
+        groups=match_groups(ours, theirs, matched.tensors, pad_kernels=pad_kernels),
         pick=channels.pick,
         heads=heads(ours, theirs, head and alike, classes, names),
         whole=alike or not theirs.groups,
+        pad_kernels=pad_kernels,
     )
     found = {name: draft.move(name) if alpha > 0 else NOTHING for name in theirs.tensors}
     _settle(found, theirs)

@@ -38,6 +38,7 @@ class Use:
         depthwise: Whether a convolution keeps channels apart.
         stride: Of a convolution.
         dilation: Of a convolution.
+        padding: Of a convolution.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Use:
     depthwise: bool = False
     stride: tuple[int, ...] = ()
     dilation: tuple[int, ...] = ()
+    padding: tuple[int, ...] = ()
 
 
 def use_of(call: Call, names: Mapping[Tensor, str], positions: int, level: int) -> Use | None:
@@ -91,6 +93,7 @@ def use_of(call: Call, names: Mapping[Tensor, str], positions: int, level: int) 
         depthwise=weight.shape[1] == 1 and call.args[8] > 1,
         stride=tuple(call.args[3]),
         dilation=tuple(call.args[5]),
+        padding=tuple(call.args[4]),
     )
 
 
