@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from legatee.surgery.groups import Group
+from legatee.surgery.coupling import Group
 from legatee.surgery.trace import ChannelMap
 
 

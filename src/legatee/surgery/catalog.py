@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from legatee.errors import UntraceableNetwork
 from legatee.surgery.axes import axis_roles
-from legatee.surgery.groups import Group, gathered
+from legatee.surgery.coupling import Group, coupled
 from legatee.surgery.guess import guesses
 from legatee.surgery.trace import trace
 from legatee.surgery.uses import Use
@@ -202,7 +202,7 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
         except UntraceableNetwork as error:
             failure = failure or error
         else:
-            groups = gathered(channels, held)
+            groups = coupled(channels, held)
             shapes = {name: tuple(value.shape) for name, value in held.items()}
             roles = axis_roles(shapes, channels, groups)
             return Catalog(

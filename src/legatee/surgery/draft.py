@@ -9,7 +9,7 @@ from legatee.moves import Blend, Move
 from legatee.positions import compress
 from legatee.surgery.blend import channel_blend, grid_blend
 from legatee.surgery.catalog import Catalog
-from legatee.surgery.groups import Group
+from legatee.surgery.coupling import Group
 from legatee.surgery.match import Match, grows
 
 FOREIGN = "its channels belong to another group in the source"

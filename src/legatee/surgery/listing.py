@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from legatee.surgery.catalog import Catalog
-from legatee.surgery.groups import Group
+from legatee.surgery.coupling import Group
 
 
 def listing(catalog: Catalog) -> str:
