@@ -17,13 +17,29 @@ class Blend(Record):
         axis: The axis, whose positions are taken and filled whole.
         how: ``"bicubic"`` resizes a square grid of positions, as timm does for position embeddings;
             ``"sum"`` adds input channels up to one; ``"cycle"`` repeats them in turn, scaled so
-            that their sum stays (timm's rule for a first convolution).
+            that their sum stays (timm's rule for a first convolution); ``"pad"`` lays a kernel into
+            the middle of a larger one, zeros around, along this axis and all behind it.
         lead: Positions before the grid that are copied as they are, such as a class token.
     """
 
     axis: int = Field(ge=0)
-    how: Literal["bicubic", "sum", "cycle"]
+    how: Literal["bicubic", "sum", "cycle", "pad"]
     lead: int = Field(default=0, ge=0)
+
+    def computes(self, axis: int, taken: int, filled: int) -> bool:
+        """Tell whether positions along an axis may be computed from others.
+
+        Args:
+            axis: The axis.
+            taken: Positions taken along it [count].
+            filled: Positions filled along it [count].
+
+        Returns:
+            Whether the rule makes so many of so many there.
+        """
+        if self.how == "pad":
+            return axis >= self.axis and filled >= taken and (filled - taken) % 2 == 0
+        return axis == self.axis
 
 
 class Move(Record):
@@ -31,7 +47,7 @@ class Move(Record):
 
     Along each axis, position ``put[axis][i]`` of the target takes position ``take[axis][i]`` of
     the source; together they make a box of elements. A target tensor may be filled by several
-    moves, whose boxes never overlap. Along the axis of a ``blend``, if there is one, all that is
+    moves, whose boxes never overlap. Along the axes of a ``blend``, if there is one, all that is
     filled is computed from all that is taken, and their numbers differ.
 
     Attributes:
@@ -60,10 +76,10 @@ class Move(Record):
         axes = (self.take, self.put, self.source_shape, self.target_shape)
         if len({len(axis) for axis in axes}) > 1:
             raise ValueError(f"the move to {self.target!r} has axes of different number")
-        free = -1 if self.blend is None else self.blend.axis
         for axis, (take, put, long, wide) in enumerate(zip(*axes, strict=True)):
             (taken, last_taken, _), (filled, last_filled, once) = _extent(take), _extent(put)
-            if not once or (taken != filled and axis != free):
+            blended = self.blend is not None and self.blend.computes(axis, taken, filled)
+            if not once or (taken != filled and not blended):
                 raise ValueError(f"the move to {self.target!r} does not take one for each it fills")
             if last_taken >= long or last_filled >= wide:
                 raise ValueError(f"the move to {self.target!r} leaves the tensors' shapes")

@@ -16,7 +16,7 @@ SHAPE = "1,8,8"
 DATA = "digits:classes=5-9,n=60,part=train"
 HELD_OUT = "digits:classes=5-9,n=60,part=test"
 WORLD = ("predict", "simulate", "sweep", "reproduce")
-COMMANDS = ("demo", "advise", "report", "plan", "inherit", "verify", *WORLD)
+COMMANDS = ("demo", "advise", "report", "catalog", "plan", "inherit", "verify", *WORLD)
 
 
 @pytest.fixture(scope="module")

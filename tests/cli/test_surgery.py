@@ -1,4 +1,4 @@
-"""``legatee plan``, ``inherit`` and ``verify`` as they are typed."""
+"""``legatee catalog``, ``plan``, ``inherit`` and ``verify`` as they are typed."""
 
 import json
 from pathlib import Path
@@ -37,6 +37,21 @@ def inherit(does, *more, source=f"{OLD}@old.safetensors", out="new.safetensors")
 
 
 # --- what is done ---------------------------------------------------------------------------------
+
+
+def test_a_catalogue_names_axes_and_the_channels_that_go_together(legatee_does):
+    said = legatee_does("catalog", NEW, *SIZES).splitlines()
+    assert said[0] == "14 tensors, 463 elements, 3 groups of channels"
+    words = [line.split() for line in said]
+    assert ["features.conv1b.weight", "6x6x3x3", "out,", "in,", "kernel,", "kernel"] in words
+    assert ["5", "class", "axis", "0", "of", "head"] in words
+    found = json.loads(legatee_does("catalog", NEW, *SIZES, "--json"))
+    tensors = {tensor["name"]: tensor for tensor in found["tensors"]}
+    assert tensors["features.conv1a.weight"]["axis_roles"] == ["out", "in", "kernel", "kernel"]
+    assert tensors["head.weight"]["shape"] == [5, 6]
+    last = next(g for g in found["groups"] if g["role"] == "class")
+    assert last["size"] == 5
+    assert {"tensor": "head.bias", "axis": 0, "positions_per_channel": 1} in last["members"]
 
 
 def test_a_plan_reads_no_weight(legatee_does, upstream):
@@ -153,11 +168,31 @@ def test_parts_may_be_left_out(legatee_does, upstream):
     assert "features.conv1b.weight" in {rest.target for rest in plan.untouched}
 
 
+def test_kernels_grow_where_it_is_asked(legatee_does):
+    pair = ("plan", "torchvision:resnet50", "torchvision:resnet34")
+    said = "14 more: 1x1 kernels in the middle of 3x3, zeros around"
+    assert said in legatee_does(*pair, "--pad-kernels")
+    assert said not in legatee_does(*pair)
+
+
 def test_classes_that_mean_the_same_are_inherited(legatee_does, upstream):
     words = ("plan", OLD, NEW, *SIZES, "--class", "0=3", "--json")
     plan = legatee.TransferPlan.from_json(legatee_does(*words))
     biases = [move for move in plan.moves if move.target == "head.bias"]
     assert [(move.take, move.put) for move in biases] == [(("3:4",), ("0:1",))]
+
+
+def test_classes_have_names_where_their_order_is_told(legatee_does, upstream):
+    """Target classes are sub-folders in the order of their names, source classes lines."""
+    for name in ("cat", "ant", "dog", "eel", "bee"):
+        (Path("photos") / name).mkdir(parents=True)
+    Path("old.txt").write_text("fox\ncat\n\nowl\nhen\nemu\n")
+    names = ("--class-names", "photos", "--source-class-names", "old.txt")
+    chosen = ("--class", "cat=cat", "--class", "eel=4")
+    words = ("plan", OLD, NEW, *SIZES, *chosen, *names, "--json")
+    plan = legatee.TransferPlan.from_json(legatee_does(*words))
+    biases = [move for move in plan.moves if move.target == "head.bias"]
+    assert [(move.take, move.put) for move in biases] == [(("1:5:3",), ("2:5:2",))]
 
 
 # --- what is refused ------------------------------------------------------------------------------
@@ -252,8 +287,17 @@ def test_an_output_that_exists(legatee_does, planned):
     assert Path("taken.safetensors").read_text() == "mine"
 
 
-def test_classes_that_are_no_numbers(legatee_does, upstream):
-    assert "expected numbers" in refused(legatee_does("plan", OLD, NEW, *SIZES, "--class", "a=b"))
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--class", "a=0"), "'a' of the target is a name; give class_names"),
+        (("--class", "0"), "expected TARGET=SOURCE"),
+        (("--class", "0=1", "--class", "0=2"), "each target class once"),
+        (("--class", "0=1", "--class-names", "missing.txt"), "cannot read the names of classes"),
+    ],
+)
+def test_classes_that_cannot_be_told(legatee_does, upstream, words, expected):
+    assert expected in refused(legatee_does("plan", OLD, NEW, *SIZES, *words))
 
 
 def test_a_plan_where_one_exists_is_refused_before_any_work(legatee_does, planned):

@@ -1,7 +1,9 @@
+from typing import get_args
+
 import pytest
 from report_cases import move, resnet_plan
 
-from legatee.report.parts import picture
+from legatee.report.parts import WAYS, picture
 from legatee.transfer import Blend, Move, Untouched
 
 
@@ -111,3 +113,7 @@ def test_how_values_are_made_is_said_of_a_tensor_and_of_its_module(how, sizes, w
     )
     (body,) = picture(plan_of(blended, move("body.second", "body.second", (3,), ("0:3",))))
     assert [p.how for p in (body, *body.parts)] == [f"{words}, copied", words, "copied"]
+
+
+def test_every_way_to_compute_an_axis_has_words():
+    assert set(WAYS) == set(get_args(Blend.model_fields["how"].annotation))

@@ -1,9 +1,11 @@
 """Torch-Pruning follows channels by its own graph: it must cut the very same ones."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from functools import cache
 
 import pytest
+import timm
 import torch
 import torch_pruning as tp
 from torch import nn
@@ -16,22 +18,37 @@ from surgery_zoo import ZOO, bottleneck, cnn, densenet, small_resnet, vgg11
 ROOTS = [nn.Conv2d, nn.Linear]
 
 
+def dependencies(network: nn.Module, shape: tuple[int, ...]) -> tp.DependencyGraph:
+    # Not verbose: it tells that bare parameters are cut along their last axis, as they should be.
+    return tp.DependencyGraph().build_dependency(network, torch.zeros(2, *shape), verbose=False)
+
+
 def groups(network: nn.Module, shape: tuple[int, ...], head: str) -> list[tp.Group]:
-    graph = tp.DependencyGraph().build_dependency(network, torch.zeros(2, *shape))
+    graph = dependencies(network, shape)
     return list(
         graph.get_all_groups(ignored_layers=[network.get_submodule(head)], root_module_types=ROOTS)
     )
 
 
-def pruned(wide: nn.Module, narrow: nn.Module, shape: tuple[int, ...], head: str) -> nn.Module:
-    """Cut ``wide`` down to the evenly kept channels with Torch-Pruning."""
+def evenly_kept(name: str, size: int, wanted: int) -> list[int]:
+    return spread(size, wanted)
+
+
+def pruned(
+    wide: nn.Module,
+    narrow: nn.Module,
+    shape: tuple[int, ...],
+    head: str,
+    kept: Callable[[str, int, int], list[int]] = evenly_kept,
+) -> nn.Module:
+    """Cut ``wide`` down to the kept channels of each layer, named, with Torch-Pruning."""
     names = {module: name for name, module in wide.named_modules()}
     other = dict(narrow.named_modules())
     roots = [group[0].dep.target.module for group in groups(wide, shape, head)]
-    graph = tp.DependencyGraph().build_dependency(wide, torch.zeros(2, *shape))
+    graph = dependencies(wide, shape)
     for root in roots:
         size, wanted = channels(root), channels(other[names[root]])
-        cut = sorted(set(range(size)) - set(spread(size, wanted)))
+        cut = sorted(set(range(size)) - set(kept(names[root], size, wanted)))
         if cut:
             linear = isinstance(root, nn.Linear)
             prune = tp.prune_linear_out_channels if linear else tp.prune_conv_out_channels
@@ -68,14 +85,66 @@ def test_pruning_to_the_kept_channels_leaves_the_tensors_that_were_inherited(pai
     make_wide, make_narrow, side, head = PAIRS[pair]
     wide, narrow = scrambled(make_wide(), 1), scrambled(make_narrow(), 2)
     legatee.inherit(legatee.plan(wide, narrow), wide, narrow)
-    expected = saved(pruned(wide, narrow, (3, side, side), head))
-    wrong = [
+    assert unlike(narrow, pruned(wide, narrow, (3, side, side), head), head) == []
+
+
+def unlike(narrow: nn.Module, cut: nn.Module, head: str) -> list[str]:
+    """Tensors, the head's aside, that are not bit for bit those of the pruned network."""
+    expected = saved(cut)
+    return [
         name
         for name, tensor in saved(narrow).items()
         if not name.startswith(head)
         and (tensor.shape != expected[name].shape or bits(tensor) != bits(expected[name]))
     ]
-    assert wrong == []
+
+
+WIDTH = 8  # of one head
+
+
+def vit(heads: int, hidden: int) -> nn.Module:
+    network = timm.models.VisionTransformer(
+        img_size=32,
+        patch_size=8,
+        embed_dim=heads * WIDTH,
+        depth=3,
+        num_heads=heads,
+        mlp_ratio=hidden / (heads * WIDTH),
+        num_classes=4,
+    )
+    for block in network.blocks:
+        block.attn.fused_attn = False  # Torch-Pruning cannot see into the fused operation
+    return network
+
+
+def rows_of_heads(heads: list[int], of: int) -> list[int]:
+    """Rows of a matrix of queries, keys and values that belong to some of ``of`` heads."""
+    return [
+        (part * of + head) * WIDTH + i for part in range(3) for head in heads for i in range(WIDTH)
+    ]
+
+
+HEADS = {  # block -> heads that are kept, of the six that there are
+    "spread evenly": {"0": [0, 2, 3, 5], "1": [0, 2, 3, 5], "2": [0, 2, 3, 5]},
+    "picked by hand": {"0": [0, 1, 4, 5], "1": [1, 2, 3, 4], "2": [2, 3, 4, 5]},
+}
+
+
+@pytest.mark.parametrize("chosen", HEADS)
+def test_pruning_whole_heads_leaves_the_tensors_that_were_inherited(chosen):
+    heads = HEADS[chosen]
+    wide, narrow = scrambled(vit(6, 111), 1), scrambled(vit(4, 50), 2)
+    rule = {f"blocks.{b}.attn.qkv": kept for b, kept in heads.items()}
+    plan = legatee.plan(wide, narrow, rule="uniform" if chosen == "spread evenly" else rule)
+    legatee.inherit(plan, wide, narrow)
+
+    def kept(name: str, size: int, wanted: int) -> list[int]:
+        if name.endswith("qkv"):
+            return rows_of_heads(heads[name.split(".")[1]], of=6)
+        return spread(size, wanted)  # the stream, and the hidden units of each block
+
+    assert unlike(narrow, pruned(wide, narrow, (3, 32, 32), "head", kept), "head") == []
+    assert {rest.target for rest in plan.untouched} == {"head.weight", "head.bias"}
 
 
 DEPTHS = {

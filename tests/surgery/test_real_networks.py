@@ -26,6 +26,7 @@ HEADS = {  # attention heads of each block, as the papers have them
     "vit_b_32": Counter({12: 12}),
     "timm:deit_tiny_distilled_patch16_224": Counter({3: 12}),
     "swin_t": Counter({3: 2, 6: 2, 12: 6, 24: 2}),
+    "timm:eva02_tiny_patch14_336": Counter({3: 12}),  # rotary positions
     "timm:swin_tiny_patch4_window7_224": Counter({3: 2, 6: 2, 12: 6, 24: 2}),
 }
 OTHERS = ["efficientnet_b0", "timm:convnext_atto", "mobilenet_v3_large", "deeplabv3_resnet50"]

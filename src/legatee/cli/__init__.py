@@ -25,6 +25,7 @@ app.command(
     "folder:photos --out advice`"
 )(ask.advise)
 app.command(epilog="Example: `legatee report legatee-demo`")(ask.report)
+app.command(epilog="Example: `legatee catalog timm:vit_tiny_patch16_224`")(surgery.catalog)
 app.command(epilog="Example: `legatee plan torchvision:resnet34 torchvision:resnet18`")(
     surgery.plan
 )

@@ -207,16 +207,16 @@ def match_of(match: list[str] | None) -> dict[str, str] | str | None:
     return dict(pair.split("=") for pair in match)
 
 
-def class_map_of(pairs: list[str] | None) -> dict[int, int] | None:
-    """Read ``TARGET=SOURCE`` pairs of class numbers."""
+def class_map_of(pairs: list[str] | None) -> dict[int | str, int | str] | None:
+    """Read ``TARGET=SOURCE`` pairs of classes: what is written in digits is a number."""
     if not pairs:
         return None
-    try:
-        return {int(to): int(frm) for to, frm in (pair.split("=") for pair in pairs)}
-    except ValueError:
-        raise LegateeError(
-            f"class is {pairs!r}; expected numbers TARGET=SOURCE, such as 0=281"
-        ) from None
+    if wrong := [pair for pair in pairs if pair.count("=") != 1]:
+        raise LegateeError(f"class is {wrong[0]!r}; expected TARGET=SOURCE, such as 0=281")
+    split = [[int(word) if word.isdecimal() else word for word in p.split("=")] for p in pairs]
+    if len(split) > len({to for to, _ in split}):
+        raise LegateeError(f"class is {pairs!r}; expected each target class once")
+    return {to: frm for to, frm in split}
 
 
 def refuse_existing(path: Path) -> None:

@@ -1,6 +1,7 @@
-"""The commands that move parameters: ``plan``, ``inherit`` and ``verify``."""
+"""The commands that move parameters: ``catalog``, ``plan``, ``inherit`` and ``verify``."""
 
 import json
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ from typing import Annotated
 import typer
 
 from legatee.cli.options import (
+    MODEL,
     AsJson,
     Classes,
     Rule,
@@ -25,6 +27,37 @@ from legatee.cli.options import (
     weights_of,
 )
 from legatee.errors import TransferRefused, UnusableOutput
+
+NAMES = "a text file with one on each line, or a folder with a sub-folder for each"
+
+
+def catalog(
+    model: Annotated[str, typer.Argument(help=f"What to look at: {MODEL}.")],
+    classes: Classes = 1000,
+    shape: Shape = "3,224,224",
+    as_json: AsJson = False,
+) -> None:
+    """List a network's tensors, the role of each axis, and the channels that go together."""
+    from legatee.surgery.catalog import read
+    from legatee.surgery.listing import listing
+
+    found = read(outline_of(model, classes=classes, shape=shape_of(shape)))
+    if not as_json:
+        typer.echo(listing(found))
+        return
+    groups = [
+        {
+            "size": group.size,
+            "role": group.role,
+            "members": [
+                {"tensor": name, "axis": axis, "positions_per_channel": spots.shape[1]}
+                for (name, axis), spots in group.members.items()
+            ],
+        }
+        for group in found.groups
+    ]
+    tensors = [asdict(tensor) for tensor in found.tensors.values()]
+    typer.echo(json.dumps({"tensors": tensors, "groups": groups}))
 
 
 def plan(  # noqa: PLR0913 - one parameter for each option
@@ -47,8 +80,17 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     ] = None,
     class_map: Annotated[
         list[str] | None,
-        typer.Option("--class", help="TARGET=SOURCE, class numbers that mean the same."),
+        typer.Option("--class", help="TARGET=SOURCE, classes that mean the same; repeatable."),
     ] = None,
+    class_names: Annotated[
+        Path | None, typer.Option(help=f"Names of the target's classes: {NAMES}.")
+    ] = None,
+    source_class_names: Annotated[
+        Path | None, typer.Option(help="Names of the source's classes, likewise.")
+    ] = None,
+    pad_kernels: Annotated[
+        bool, typer.Option("--pad-kernels", help="Lay kernels into larger ones, zeros around.")
+    ] = False,
     classes: Classes = 1000,
     shape: Shape = "3,224,224",
     seed: Seed = 0,
@@ -78,7 +120,10 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         include=include or (),
         exclude=exclude or (),
         classes=class_map_of(class_map),
+        class_names=_names(class_names),
+        source_class_names=_names(source_class_names),
         seed=seed,
+        pad_kernels=pad_kernels,
     )
     if out is not None:
         write_text(out, made.to_json())
@@ -88,6 +133,19 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         page = render_plan(made, source=source, target=target, command=typed_command())
         write_text(html, page)
     typer.echo(made.to_json() if as_json else str(made))
+
+
+def _names(path: Path | None) -> list[str] | None:
+    """Read the names of classes in their order: lines, or sub-folders as image folders are read."""
+    if path is None:
+        return None
+    if path.is_dir():
+        return sorted(d.name for d in path.iterdir() if d.is_dir() and d.name[0] != ".")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TransferRefused(f"cannot read the names of classes {str(path)!r}: {error}") from error
+    return [line.strip() for line in lines if line.strip()]
 
 
 def inherit(  # noqa: PLR0913 - one parameter for each option

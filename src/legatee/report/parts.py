@@ -10,6 +10,7 @@ WAYS = {
     "bicubic": "resized (bicubic)",
     "sum": "input channels summed to one",
     "cycle": "input channels repeated in turn",
+    "pad": "laid into the middle of a larger kernel",
 }
 
 Rows = list[tuple[tuple[str, ...], "Part"]]

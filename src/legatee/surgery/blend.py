@@ -1,4 +1,4 @@
-"""Axes that are computed rather than copied: resized position embeddings, other input channels."""
+"""Axes that are computed rather than copied: other image sizes, input channels, larger kernels."""
 
 from math import isqrt
 
@@ -34,6 +34,8 @@ def blended(taken: Tensor, move: Move) -> Tensor:
     if move.blend is None:
         return taken
     axis, wanted = move.blend.axis, len(expand(move.put[move.blend.axis]))
+    if move.blend.how == "pad":
+        return _padded(taken, [len(expand(put)) for put in move.put[axis:]])
     if move.blend.how == "sum":
         return taken.sum(axis, keepdim=True)
     if move.blend.how == "cycle":
@@ -41,6 +43,13 @@ def blended(taken: Tensor, move: Move) -> Tensor:
         turns = torch.arange(wanted, device=taken.device) % have
         return taken.index_select(axis, turns) * (have / wanted)
     return _resized(taken, axis, move.blend.lead, wanted)
+
+
+def _padded(taken: Tensor, sides: list[int]) -> Tensor:
+    """Lay the last axes into the middle of longer ones, zeros around."""
+    kernel = taken.shape[-len(sides) :]
+    margins = [(side - old) // 2 for side, old in zip(sides, kernel, strict=True)]
+    return functional.pad(taken, [m for margin in reversed(margins) for m in (margin, margin)])
 
 
 def _resized(taken: Tensor, axis: int, lead: int, wanted: int) -> Tensor:

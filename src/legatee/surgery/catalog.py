@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from legatee.errors import UntraceableNetwork
 from legatee.surgery.architecture import Architecture, architecture
+from legatee.surgery.axes import axis_roles
 from legatee.surgery.coupling import Group, coupled
 from legatee.surgery.guess import guesses
 from legatee.surgery.trace import trace
@@ -28,12 +29,18 @@ class TensorInfo:
         shape: Its shape [count per axis].
         dtype: Its element type, such as ``"float32"``.
         trainable: Whether it is a parameter rather than a buffer.
+        axis_roles: What each axis is to the network, as
+            :func:`~legatee.surgery.axes.axis_roles` names it; ``"unknown"`` where its channels
+            were not followed.
+        ties: Other names of the very same tensor.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     trainable: bool
+    axis_roles: tuple[str, ...]
+    ties: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -213,9 +220,10 @@ def _seen_before(seen: Architecture) -> Catalog:
 def _catalog(network: nn.Module, example: Tensor) -> Catalog:
     held = state(network)
     channels = trace(network, held, example)
-    return Catalog(
-        tensors=_tensors(network, held), groups=coupled(channels, held), uses=channels.uses
-    )
+    groups = coupled(channels, held)
+    shapes = {name: tuple(value.shape) for name, value in held.items()}
+    roles = axis_roles(shapes, channels, groups)
+    return Catalog(tensors=_tensors(network, held, roles), groups=groups, uses=channels.uses)
 
 
 def _digest(described: Iterable[tuple[str, tuple[int, ...], str]]) -> str:
@@ -236,17 +244,24 @@ def read_tensors(network: nn.Module) -> Catalog:
     Returns:
         Its tensors, with no channel group.
     """
-    return Catalog(tensors=_tensors(network, state(network)), groups=())
+    return Catalog(tensors=_tensors(network, state(network), {}), groups=())
 
 
-def _tensors(network: nn.Module, held: dict[str, Tensor]) -> dict[str, TensorInfo]:
+def _tensors(
+    network: nn.Module, held: dict[str, Tensor], roles: Mapping[str, tuple[str, ...]]
+) -> dict[str, TensorInfo]:
     trainable = {id(parameter) for parameter in network.parameters()}
+    names: dict[int, list[str]] = defaultdict(list)
+    for name, value in network.state_dict(keep_vars=True).items():
+        names[id(value)].append(name)
     return {
         name: TensorInfo(
             name=name,
             shape=tuple(value.shape),
             dtype=_dtype(value),
             trainable=id(value) in trainable,
+            axis_roles=roles.get(name, ("unknown",) * value.ndim),
+            ties=tuple(names[id(value)][1:]),
         )
         for name, value in held.items()
     }

@@ -10,10 +10,11 @@ from legatee.positions import compress
 from legatee.surgery.blend import channel_blend, grid_blend
 from legatee.surgery.catalog import Catalog
 from legatee.surgery.coupling import Group
-from legatee.surgery.match import Match
+from legatee.surgery.match import Match, grows
 
 FOREIGN = "its channels belong to another group in the source"
 HEAD = "the head is inherited only between equal architectures of the same classes"
+PADDING = "pad_kernels=True lays it into the middle"
 NOTHING = "the share asked for leaves no channel to inherit"
 Pick = Callable[[int, int], Sequence[int]]  # (target group, source group) -> source channels
 
@@ -52,6 +53,7 @@ class Draft:
         pick: Which channels of a source group a target group takes.
         heads: What may become of classes.
         whole: Whether a tensor of which no channel is known may be taken whole.
+        pad_kernels: Whether a kernel may go into the middle of a larger one.
     """
 
     source: Catalog
@@ -61,6 +63,7 @@ class Draft:
     pick: Pick
     heads: Heads
     whole: bool
+    pad_kernels: bool
     mixed: dict[int, set[int]] = field(default_factory=dict)
     _picked: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = field(
         default_factory=dict
@@ -85,24 +88,26 @@ class Draft:
         here, there = self.target.tensors[name].shape, self.source.tensors[source_name].shape
         if len(here) != len(there):
             return f"{len(here)} axes here, {len(there)} in the source"
-        spans = []
-        for axis in range(len(here)):
+        spans: dict[int, Span] = {}
+        # What no other tensor shares comes first: why it does not fit is the plainest reason.
+        for axis in sorted(range(len(here)), key=lambda n: (name, n) in self.target.groups_along):
             span = self._along(name, source_name, axis)
             if isinstance(span, str):
                 return span
-            spans.append(span)
+            spans[axis] = span
         if not self.whole and name in self.target.unknown:
             return "nothing reads it when the network runs, so its channels are unknown"
-        blends = [span.blend for span in spans if span.blend is not None]
-        if len(blends) > 1:
+        in_order = [spans[axis] for axis in range(len(here))]
+        blends = [span.blend for span in in_order if span.blend is not None]
+        if len(blends) > 1 and {blend.how for blend in blends} != {"pad"}:
             return "two of its axes are of another size"
         return Move(
             source=source_name,
             target=name,
             source_shape=there,
             target_shape=here,
-            take=tuple(span.take for span in spans),
-            put=tuple(span.put for span in spans),
+            take=tuple(span.take for span in in_order),
+            put=tuple(span.put for span in in_order),
             blend=blends[0] if blends else None,
         )
 
@@ -150,6 +155,10 @@ class Draft:
         theirs = (source_name, axis) in self.source.groups_along
         if size == have and not theirs:
             return Span(take=f"0:{have}", put=f"0:{size}")
+        if grows(self.target.tensors[name], self.source.tensors[source_name], axis):
+            if not self.pad_kernels:
+                return f"its kernel is {size} long here, {have} in the source; {PADDING}"
+            return Span(take=f"0:{have}", put=f"0:{size}", blend=Blend(axis=axis, how="pad"))
         blend = grid_blend(axis, have, size)
         if blend is not None and not theirs and name in self.target.placed:
             return Span(take=f"0:{have}", put=f"0:{size}", blend=blend)

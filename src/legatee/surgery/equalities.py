@@ -11,10 +11,17 @@ from torch import Tensor
 
 @dataclass
 class Equalities:
-    """Pairs of identities found equal, solved once at the end."""
+    """Pairs of identities found equal, solved once at the end.
+
+    Attributes:
+        count: Identities there are.
+        pairs: Arrays of identities, equal element by element.
+        heads: Identities that a batched product made one block: the heads of an attention.
+    """
 
     count: int = 0
     pairs: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    heads: list[np.ndarray] = field(default_factory=list)
 
     def fresh(self, size: int) -> Tensor:
         """Return ``size`` new identities."""

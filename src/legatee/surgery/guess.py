@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-IMAGE_SIZES = (224, 32, 64, 28, 16, 8, 256, 299, 384, 112, 128, 96, 160, 192, 448, 512)
+IMAGE_SIZES = (224, 32, 64, 28, 16, 8, 256, 299, 384, 112, 128, 96, 160, 192, 336, 448, 512)
 TOKENS = 16  # of a guessed text
 
 

@@ -92,11 +92,16 @@ def _stack(call: Call) -> list[Fields]:
     """Along the new axis lie the identities of one tensor after another's."""
     parts, out = call.args[0], call.outs[0]
     axis = call.option("dim") % out.ndim
-    found = [call.fields(x) for x in parts]
-    if any(len(fields) != 1 for fields in found):
-        raise UntraceableNetwork("stacking tensors of which some have no channels")
-    laid = torch.broadcast_tensors(*(fields[0].unsqueeze(axis) for fields in found))
-    return [[torch.cat(laid, axis)]]
+    found = [sorted(call.fields(x), key=lambda f: sorted(support(f))) for x in parts]
+    lying = {tuple(frozenset(support(f)) for f in fields) for fields in found}
+    if not all(found) or (len(lying) > 1 and any(len(fields) > 1 for fields in found)):
+        raise UntraceableNetwork("stacking tensors of which some have no channels, or others")
+    return [
+        [
+            torch.cat(torch.broadcast_tensors(*(f.unsqueeze(axis) for f in laid)), axis)
+            for laid in zip(*found, strict=True)
+        ]
+    ]
 
 
 def _pad(call: Call) -> list[Fields]:
@@ -146,8 +151,15 @@ def _repeat(call: Call) -> list[Fields]:
     return [found]
 
 
-def _made(call: Call) -> list[Fields]:
-    """What is made anew has no channels of its own."""
+def made(call: Call) -> list[Fields]:
+    """Give what is made anew no channels of its own.
+
+    Args:
+        call: The operation.
+
+    Returns:
+        No field for any of what it makes.
+    """
     return [[] for _ in call.outs]
 
 
@@ -190,7 +202,7 @@ MOVING: dict[Any, Rule] = {
         _looked_up: (aten.index,),
         _repeat: (aten.repeat,),
         _restrided: (aten.as_strided_,),
-        _made: (
+        made: (
             aten.new_zeros,
             aten.new_ones,
             aten.new_full,

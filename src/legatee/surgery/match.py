@@ -8,7 +8,7 @@ from functools import cached_property
 from math import prod
 
 from legatee.errors import TransferRefused
-from legatee.surgery.catalog import Catalog
+from legatee.surgery.catalog import Catalog, TensorInfo
 from legatee.surgery.naming import aligned, layers_of
 from legatee.surgery.roles import by_role
 
@@ -109,7 +109,25 @@ def chosen_only(
     return Match(tensors=kept, reasons=reasons, consistent=match.consistent, notes=match.notes)
 
 
-def match_groups(source: Catalog, target: Catalog, tensors: Mapping[str, str]) -> dict[int, int]:
+def grows(here: TensorInfo, there: TensorInfo, axis: int) -> bool:
+    """Tell whether a kernel could lie in the middle of a longer one along an axis.
+
+    Args:
+        here: The target's tensor.
+        there: The source's.
+        axis: Of both.
+
+    Returns:
+        Whether both are kernels of odd length there, the target's longer.
+    """
+    size, have = here.shape[axis], there.shape[axis]
+    kernels = here.axis_roles[axis] == there.axis_roles[axis] == "kernel"
+    return kernels and have < size and have % 2 == size % 2 == 1
+
+
+def match_groups(
+    source: Catalog, target: Catalog, tensors: Mapping[str, str], *, pad_kernels: bool = False
+) -> dict[int, int]:
     """Give each channel group of the target the one source group it takes its channels from.
 
     Among the source groups that its matched tensors touch, the one by which most elements of the
@@ -119,11 +137,12 @@ def match_groups(source: Catalog, target: Catalog, tensors: Mapping[str, str]) -
         source: Catalogue of the upstream network.
         target: Catalogue of the downstream network.
         tensors: Target tensor -> source tensor.
+        pad_kernels: Whether a kernel may go into a larger one.
 
     Returns:
         Target group number -> source group number, of the same role.
     """
-    ballots = _Ballots(source, target, tensors)
+    ballots = _Ballots(source, target, tensors, pad_kernels)
     rivals = {number: ballots.of(number) for number in range(len(target.groups))}
     chosen = {
         number: max(votes, key=lambda n: (votes[n], -n))
@@ -148,6 +167,7 @@ class _Ballots:
     source: Catalog
     target: Catalog
     tensors: Mapping[str, str]
+    pad_kernels: bool
 
     def of(self, number: int) -> Counter[int]:
         """Count the elements that speak for each source group, where they could move at all."""
@@ -188,11 +208,10 @@ class _Ballots:
         return frozenset(name for name in self.tensors if self._can_move(name))
 
     def _can_move(self, name: str) -> bool:
-        here = self.target.tensors[name].shape
-        there = self.source.tensors[self.tensors[name]].shape
-        return len(here) == len(there) and all(
-            size == there[axis]
-            for axis, size in enumerate(here)
+        here, there = self.target.tensors[name], self.source.tensors[self.tensors[name]]
+        return len(here.shape) == len(there.shape) and all(
+            size == there.shape[axis] or (self.pad_kernels and grows(here, there, axis))
+            for axis, size in enumerate(here.shape)
             if (name, axis) not in self.target.groups_along
         )
 

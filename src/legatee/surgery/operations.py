@@ -59,7 +59,10 @@ def _matmul(call: Call) -> list[Fields]:
     for side, axis in ((a, rank - 1), (b, rank - 2)):
         for f in call.fields(side):
             if axis in support(f) and len(support(f)) > 1:  # a batched block: one identity
-                call.equate(f, f.narrow(axis, 0, 1))
+                first = f.narrow(axis, 0, 1)
+                call.equate(f, first)
+                if rank > 2:
+                    call.equal.heads.append(first.reshape(-1).numpy())
     in_a = [f for f in call.fields(a) if rank - 1 in support(f)]
     in_b = [f for f in call.fields(b) if rank - 2 in support(f)]
     for f in in_a:

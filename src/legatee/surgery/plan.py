@@ -1,6 +1,6 @@
 """Plan a transfer: which elements of the target come from where, before a single one is copied."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -8,7 +8,8 @@ from legatee.errors import TransferRefused, UntraceableNetwork
 from legatee.moves import Move, Untouched
 from legatee.surgery.catalog import Catalog, read, read_tensors
 from legatee.surgery.channels import Channels, given_channels, scores_of
-from legatee.surgery.draft import NOTHING, Draft, Heads
+from legatee.surgery.classes import Class, heads, names_of
+from legatee.surgery.draft import NOTHING, Draft
 from legatee.surgery.match import chosen_only, match_groups, match_tensors
 from legatee.surgery.remarks import foreign, remarks
 from legatee.surgery.strays import drop_strays
@@ -24,12 +25,15 @@ def plan(  # noqa: PLR0913 - a front door
     match: Mapping[str, str] | str | None = None,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
-    classes: Mapping[int, int] | None = None,
+    classes: Mapping[Class, Class] | None = None,
+    class_names: Sequence[str] | None = None,
+    source_class_names: Sequence[str] | None = None,
     data: Tensor | None = None,
     labels: Tensor | None = None,
     threshold: float = 0.5,
     seed: int = 0,
     head: bool = True,
+    pad_kernels: bool = False,
 ) -> TransferPlan:
     """Plan what a target network inherits from a source network; nothing is copied.
 
@@ -54,7 +58,12 @@ def plan(  # noqa: PLR0913 - a front door
             source module or tensor, which leaves out all else.
         include: Modules, tensors or patterns of the target that may inherit; all if empty.
         exclude: Modules, tensors or patterns of the target that must not.
-        classes: Target class -> source class; nothing else of a head is then inherited.
+        classes: Target class -> source class, by number or name, such as ``{"cat": 281}``;
+            nothing else of a head is then inherited.
+        class_names: Names of the target's classes in order, by which ``classes`` may call them;
+            where absent, those in the ``config`` of a network of transformers.
+        source_class_names: Likewise of the source's, such as torchvision's
+            ``weights.meta["categories"]``.
         data: Downstream inputs. The first is what channels are followed with; where absent, or a
             network does not accept it, an input is guessed from the network's first layer [n, ...].
         labels: Class of each input, for ``"signal"`` [n].
@@ -63,6 +72,9 @@ def plan(  # noqa: PLR0913 - a front door
         seed: Of the ``"random"`` rule.
         head: Whether the layer that shows the classes may be inherited; without ``classes`` it is
             only between equal architectures, whose classes are then taken to be the same.
+        pad_kernels: Whether a convolution's kernel may go into the middle of a larger one, such as
+            1x1 into 3x3, of odd sizes. What is around is filled with zeros, so that the inherited
+            channels compute what they did, where the padding has grown as well; the plan says so.
 
     Returns:
         The plan, to be printed, saved, compared, or given to :func:`legatee.inherit`.
@@ -70,7 +82,7 @@ def plan(  # noqa: PLR0913 - a front door
     Raises:
         TransferRefused: If ``alpha`` is outside 0..1, a name is not there, what a rule looks at is
             missing, or the networks share nothing.
-        UnknownName: If there is no such rule.
+        UnknownName: If there is no such rule, or no class of that name.
         UntraceableNetwork: If a share of the channels is asked for that cannot be followed.
 
     Source:
@@ -100,14 +112,16 @@ def plan(  # noqa: PLR0913 - a front door
     )
     matched = chosen_only(match_tensors(ours, theirs, match), theirs, include, exclude)
     alike = ours.is_like(theirs)
+    names = names_of(target, class_names), names_of(source, source_class_names)
     draft = Draft(
         source=ours,
         target=theirs,
         match=matched,
-        groups=match_groups(ours, theirs, matched.tensors),
+        groups=match_groups(ours, theirs, matched.tensors, pad_kernels=pad_kernels),
         pick=channels.pick,
-        heads=_heads(ours, theirs, head, classes, alike=alike),
+        heads=heads(ours, theirs, head and alike, classes, names),
         whole=alike or not theirs.groups,
+        pad_kernels=pad_kernels,
     )
     found = {name: draft.move(name) if alpha > 0 else NOTHING for name in theirs.tensors}
     _settle(found, theirs)
@@ -157,23 +171,6 @@ def _settle(found: dict[str, Move | str], target: Catalog) -> None:
         for name in names:
             if left is not None and isinstance(found[name], Move):
                 found[name] = f"{left!r} of its module is not inherited"
-
-
-def _heads(
-    source: Catalog, target: Catalog, head: bool, classes: Mapping[int, int] | None, *, alike: bool
-) -> Heads:
-    """Settle what becomes of classes, refusing ones that are not there."""
-    if classes is None:
-        return Heads(same=head and alike)
-    for side, chosen in ((target, classes.keys()), (source, classes.values())):
-        sizes = [group.size for group in side.groups if group.role == "class"]
-        if len(sizes) != 1:
-            raise TransferRefused("classes were given, but no one layer of a network shows them")
-        wrong = [c for c in chosen if not 0 <= c < sizes[0]]
-        if wrong:
-            which = "target" if side is target else "source"
-            raise TransferRefused(f"the {which} has classes 0 to {sizes[0] - 1}, not {wrong[0]}")
-    return Heads(same=False, classes=dict(classes))
 
 
 def _catalog(network: nn.Module | Catalog, data: Tensor | None) -> Catalog:

@@ -8,6 +8,7 @@ from legatee.moves import Move
 from legatee.positions import expand
 from legatee.surgery.catalog import Catalog
 from legatee.surgery.draft import FOREIGN, Draft
+from legatee.surgery.uses import Use
 
 MUCH = 0.1  # share of the target left because of other blocks, from which a plan says so
 
@@ -26,7 +27,7 @@ def remarks(draft: Draft, moves: list[Move]) -> list[str]:
         *_mixed(draft),
         *draft.match.notes,
         *_convolutions(draft.source, draft.target, moves),
-        *(_blend(move) for move in moves if move.blend is not None),
+        *(_blend(move) for move in moves if move.blend is not None and move.blend.how != "pad"),
     ]
 
 
@@ -65,7 +66,7 @@ def _mixed(draft: Draft) -> list[str]:
 
 
 def _convolutions(source: Catalog, target: Catalog, moves: list[Move]) -> Iterable[str]:
-    """Say where a convolution goes on with another stride or dilation than it was learned with."""
+    """Say where a convolution goes on otherwise than it was learned: stride, dilation, kernel."""
     ours, theirs = (
         {u.reads["weight"]: u for u in side.uses if u.kind == "convolution" and "weight" in u.reads}
         for side in (target, source)
@@ -73,6 +74,8 @@ def _convolutions(source: Catalog, target: Catalog, moves: list[Move]) -> Iterab
     found: dict[str, list[str]] = defaultdict(list)
     for move in moves:
         here, there = ours.get(move.target), theirs.get(move.source)
+        if move.blend is not None and move.blend.how == "pad":
+            found[_padded(move, there, here)].append(move.target)
         if here is not None and there is not None:
             for what in ("stride", "dilation"):
                 a, b = getattr(there, what), getattr(here, what)
@@ -81,6 +84,18 @@ def _convolutions(source: Catalog, target: Catalog, moves: list[Move]) -> Iterab
     for difference, names in found.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         yield f"{names[0]!r}{more}: {difference}"
+
+
+def _padded(move: Move, there: Use | None, here: Use | None) -> str:
+    """Say that kernels went into larger ones, and where they see something else there."""
+    small, large = move.source_shape[2:], move.target_shape[2:]
+    said = f"{_by(small)} kernels in the middle of {_by(large)}, zeros around"
+    if here is None or there is None:
+        return said
+    grown = zip(small, large, here.dilation, there.padding, here.padding, strict=True)
+    if all(dilation * (b - a) == 2 * (after - before) for a, b, dilation, before, after in grown):
+        return said
+    return f"{said}, but the padding did not grow with them: they see another part of the image"
 
 
 def _by(sides: tuple[int, ...]) -> str:

@@ -21,9 +21,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 from legatee.errors import UntraceableNetwork
 from legatee.surgery.calls import Call, along, squeezed
 from legatee.surgery.equalities import Equalities
-from legatee.surgery.layouts import MOVING
+from legatee.surgery.layouts import MOVING, made
 from legatee.surgery.operations import COMPUTING, pointwise
-from legatee.surgery.uses import Use, positions_of, use_of
+from legatee.surgery.uses import Use, axes_of, positions_of, use_of
 
 RULES = COMPUTING | MOVING
 
@@ -37,12 +37,16 @@ class ChannelMap:
             [size of that axis].
         consumed: Channels that the network reads from its input.
         produced: Channels that are the network's output.
+        heads: Channels that are heads of an attention.
+        called: What the first operation that reads a tensor calls an axis of it, where it does.
         uses: What the network does with its tensors, in order.
     """
 
     axes: dict[tuple[str, int], np.ndarray]
     consumed: frozenset[int]
     produced: frozenset[int]
+    heads: frozenset[int]
+    called: dict[tuple[str, int], str]
     uses: tuple[Use, ...]
 
 
@@ -106,6 +110,10 @@ class _ChannelTrace(TorchDispatchMode):
         self.fields: Any = WeakIdKeyDictionary()
         self.names: Any = WeakIdKeyDictionary()
         self.axes: dict[tuple[str, int], Tensor] = {}
+        self.owners: list[tuple[str, int]] = []  # of each identity of a parameter
+        self.shapes: dict[str, torch.Size] = {}
+        self.called: dict[tuple[str, int], str] = {}
+        self.given: Any = WeakIdKeyDictionary()  # what depends on the input's values
         self.input_field: Tensor | None = None
         self.positions = 0
         self.uses: list[Use] = []
@@ -113,18 +121,21 @@ class _ChannelTrace(TorchDispatchMode):
     def label_parameter(self, name: str, shadow: Tensor) -> None:
         """Give every axis of a parameter or buffer identities of its own; indices have none."""
         self.names[shadow] = name
+        self.shapes[name] = shadow.shape
         if not shadow.is_floating_point():
             return
         found = []
         for axis, size in enumerate(shadow.shape):
             if size > 1:
                 self.axes[name, axis] = self.equal.fresh(size)
+                self.owners += [(name, axis)] * size
                 found.append(along(self.axes[name, axis], axis, shadow.ndim))
         self.fields[shadow] = found
 
     def label_input(self, stand_in: Tensor) -> None:
         """Give the channels of an image, or the features of a vector, identities of their own."""
         self.positions = positions_of(stand_in)
+        self.given[stand_in] = True
         if not stand_in.is_floating_point() or stand_in.ndim < 2:
             return
         axis = 1 if stand_in.ndim in (2, 4) else stand_in.ndim - 1
@@ -142,6 +153,8 @@ class _ChannelTrace(TorchDispatchMode):
             axes={key: classes[ids.numpy()] for key, ids in self.axes.items()},
             consumed=frozenset(int(c) for f in read for c in classes[f.reshape(-1).numpy()]),
             produced=frozenset(int(c) for f in shown for c in classes[f.reshape(-1).numpy()]),
+            heads=frozenset(int(c) for ids in self.equal.heads for c in classes[ids]),
+            called=self.called,
             uses=tuple(self.uses),
         )
 
@@ -153,6 +166,11 @@ class _ChannelTrace(TorchDispatchMode):
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
         call = Call(self.equal, self.fields, func, args, inputs, outs)
         self._note(call)
+        # Where a comparison holds, and what is made anew, says nothing of what the input holds.
+        if any(x in self.given for x in inputs) and RULES.get(func.overloadpacket) is not made:
+            for one in _tensors_in(outs):
+                if one.dtype != torch.bool:
+                    self.given[one] = True
         if any(self.fields.get(x) for x in inputs):
             rule = RULES.get(func.overloadpacket)
             if rule is None and torch.Tag.pointwise in func.tags:
@@ -172,6 +190,9 @@ class _ChannelTrace(TorchDispatchMode):
 
     def _note(self, call: Call) -> None:
         """Keep what is done with the network's tensors; a view of one keeps its name."""
+        for weight, roles in axes_of(call, self.given):
+            if isinstance(weight, Tensor) and weight not in self.given:
+                self._call_axes(call, weight, roles)
         named = [x for x in call.inputs if x in self.names]
         if call.func.overloadpacket in MOVING and len(call.inputs) == 1:
             for out in call.outs if named else ():
@@ -181,6 +202,22 @@ class _ChannelTrace(TorchDispatchMode):
             use = use_of(call, self.names, self.positions, level)
             if use is not None:
                 self.uses.append(use)
+
+    def _call_axes(self, call: Call, weight: Tensor, roles: tuple[str, ...]) -> None:
+        """Keep what an operation calls the axes of a weight; what was called first stays."""
+        single, name = [], self.names.get(weight)
+        for axis, role in enumerate(roles):
+            ids = call.at(weight, axis)
+            if ids is not None and int(ids[0]) < len(self.owners) and role:
+                name, _ = owner = self.owners[int(ids[0])]
+                self.called.setdefault(owner, role)
+            elif weight.shape[axis] == 1:
+                single.append(role)
+        # An axis of length 1 has no identities: it is known by its place among such axes.
+        if name is not None:
+            places = (axis for axis, size in enumerate(self.shapes[name]) if size == 1)
+            for axis, role in zip(places, single, strict=False):
+                self.called.setdefault((name, axis), role)
 
 
 def _tensors_in(tree: Any) -> list[Tensor]:

@@ -1,6 +1,6 @@
 """What a network does with each of its tensors, in the order in which it does it."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from math import log2, prod
 from typing import Any
@@ -38,6 +38,7 @@ class Use:
         depthwise: Whether a convolution keeps channels apart.
         stride: Of a convolution.
         dilation: Of a convolution.
+        padding: Of a convolution.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Use:
     depthwise: bool = False
     stride: tuple[int, ...] = ()
     dilation: tuple[int, ...] = ()
+    padding: tuple[int, ...] = ()
 
 
 def use_of(call: Call, names: Mapping[Tensor, str], positions: int, level: int) -> Use | None:
@@ -91,7 +93,40 @@ def use_of(call: Call, names: Mapping[Tensor, str], positions: int, level: int) 
         depthwise=weight.shape[1] == 1 and call.args[8] > 1,
         stride=tuple(call.args[3]),
         dilation=tuple(call.args[5]),
+        padding=tuple(call.args[4]),
     )
+
+
+def axes_of(call: Call, given: Container[Tensor]) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
+    """Tell what an operation calls the axes of the weights that it reads.
+
+    Args:
+        call: The operation.
+        given: Tensors that depend on the network's input; what does not is a weight, or made of
+            weights alone.
+
+    Yields:
+        A weight, and the role of each of its axes; ``""`` for an axis it says nothing about.
+    """
+    packet, args = call.func.overloadpacket, call.args
+    if packet is aten.convolution:
+        rows = "groups" if args[8] > 1 else "out"
+        sides = ("in", rows) if args[6] else (rows, "in")
+        yield args[1], (*sides, *["kernel"] * (args[1].ndim - 2))
+        yield args[2], (rows,)
+    elif packet in (aten.mm, aten.addmm, aten.bmm, aten.baddbmm):
+        *bias, a, b = args[:3]
+        batch = [""] * (a.ndim - 2)
+        if b not in given:
+            yield b, (*batch, "in", "out")
+        elif a not in given:
+            yield a, (*batch, "out", "in")
+        for one in bias:
+            yield one, (*[""] * (one.ndim - 1), "out")
+    elif packet is aten.embedding and args[1] in given:
+        yield args[0], ("embedding", "channel")
+    elif packet is aten.index and any(i in given for i in args[1] if i is not None):
+        yield args[0], tuple("" if i is None else "embedding" for i in args[1])
 
 
 def _channels_first(call: Call) -> bool:
