@@ -19,9 +19,21 @@ def guesses(network: nn.Module) -> list[Tensor]:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             channels = layer.in_channels
-            return [torch.empty(1, channels, s, s, device="meta") for s in IMAGE_SIZES]
+            sizes = _described_sizes(network) + [(size, size) for size in IMAGE_SIZES]
+            return [torch.empty(1, channels, *size, device="meta") for size in sizes]
         if isinstance(layer, nn.Linear):
             return [torch.empty(1, layer.in_features, device="meta")]
         if isinstance(layer, nn.Embedding):
             return [torch.empty(1, TOKENS, dtype=torch.int64, device="meta")]
+    return []
+
+
+def _described_sizes(network: nn.Module) -> list[tuple[int, int]]:
+    """Return the size of images that a config says some part of the network is made for."""
+    for part in network.modules():
+        match getattr(getattr(part, "config", None), "image_size", None):
+            case int(side):
+                return [(side, side)]
+            case [int(height), int(width)]:
+                return [(height, width)]
     return []
