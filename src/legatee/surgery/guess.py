@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 IMAGE_SIZES = (224, 32, 64, 28, 16, 8, 256, 299, 384, 112, 128, 96, 160, 192, 448, 512)
-TOKENS = 16  # of a guessed text
+TEXT_SIZES = (16, 8, 4)  # words of a text
 
 
 def guesses(network: nn.Module) -> list[Tensor]:
@@ -24,7 +24,7 @@ def guesses(network: nn.Module) -> list[Tensor]:
         if isinstance(layer, nn.Linear):
             return [torch.empty(1, layer.in_features, device="meta")]
         if isinstance(layer, nn.Embedding):
-            return [torch.empty(1, TOKENS, dtype=torch.int64, device="meta")]
+            return [torch.empty(1, n, dtype=torch.int64, device="meta") for n in TEXT_SIZES]
     return []
 
 
