@@ -150,6 +150,7 @@ def test_half_precision_is_widened(vit):
     with_tensors(lambda t: t.update({name: value.half() for name, value in t.items()}))
     edited("vit", dtype="float16")
     found = published("transformers:vit")
+    assert found.classifier.weight.dtype == torch.float32
     assert torch.equal(found.classifier.weight, vit.classifier.weight.half().float())
 
 
@@ -187,10 +188,19 @@ def test_weights_of_more_blocks_than_the_config_has_are_refused(vit):
     assert "it has no 'vit.layers.1." in said_by(lambda: published("transformers:vit"))
 
 
-def test_a_folder_without_weights_is_refused(vit):
+UNREAD = (
+    "cannot fetch the published weights of 'transformers:vit'; give a file instead, "
+    "transformers:vit@FILE: "
+)
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_a_folder_without_safetensors_is_refused(vit, pickled):
     Path("vit/model.safetensors").unlink()
+    if pickled:
+        torch.save(vit.state_dict(), "vit/pytorch_model.bin")
     said = said_by(lambda: published("transformers:vit"))
-    assert said.startswith("cannot get the weights of 'transformers:vit': ")
+    assert said.startswith(UNREAD)
     assert "model.safetensors" in said
 
 
@@ -200,7 +210,7 @@ def test_a_cut_file_is_refused(vit, part):
     content = file.read_bytes()
     file.write_bytes(content[: int(part * len(content))])
     said = said_by(lambda: published("transformers:vit"))
-    assert said.startswith("cannot get the weights of 'transformers:vit': ")
+    assert said.startswith(UNREAD)
 
 
 # --- what is not there ----------------------------------------------------------------------------

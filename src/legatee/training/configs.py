@@ -56,8 +56,9 @@ def pretrained(name: str) -> nn.Module:
         The network with its own classes.
 
     Raises:
-        UnusableCheckpoint: If config or weights are missing, damaged, or not of one architecture.
+        UnusableCheckpoint: If there is no such config, or the weights are not of its architecture.
         LegateeError: If the package is not installed.
+        Exception: Whatever the package raises where weights are missing or damaged.
     """
     config = _config(name)
     with _reachable(name) as offline:
@@ -82,7 +83,12 @@ def dressed(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> nn.
         UnusableCheckpoint: If they are not of its architecture.
     """
     config: Any = network.config
-    return _loaded(type(network), what, config, None, state_dict=dict(weights))
+    try:
+        return _loaded(type(network), what, config, None, state_dict=dict(weights))
+    except UnusableCheckpoint:
+        raise
+    except Exception as error:  # whatever the package raises at names that it does not expect
+        raise UnusableCheckpoint(f"cannot read the weights of {what!r}: {cause(error)}") from error
 
 
 def _package() -> ModuleType:
@@ -154,14 +160,12 @@ def _loaded(
         network, found = architecture.from_pretrained(
             place, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
-    except Exception as error:  # whatever it raises at damaged files
-        raise UnusableCheckpoint(f"cannot get the weights of {what!r}: {cause(error)}") from error
     finally:
         logging.set_verbosity(before)
     why = _misfit(network, found)
     if why is not None:
         raise UnusableCheckpoint(f"the weights of {what!r} do not fit the network: {why}")
-    return network.float()
+    return network.float()  # as all other networks are built; half precision is widened
 
 
 def _misfit(network: nn.Module, found: Mapping[str, Any]) -> str | None:
