@@ -1,4 +1,4 @@
-"""Plan and apply a transfer between every two of some thirty real architectures.
+"""Plan and apply a transfer between every two of some forty real architectures.
 
     python benchmarks/surgery_zoo.py [OUT]
 
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import timm
 import torch
+import transformers
 from tables import where
 from torch import nn
 from torchvision import models
@@ -24,7 +25,7 @@ from legatee.surgery.catalog import Catalog, read, state
 
 FAMILIES = {
     "ResNet": "resnet18 resnet34 resnet50 resnet101 wide_resnet50_2 resnext50_32x4d "
-    "deeplabv3_resnet50",
+    "deeplabv3_resnet50 transformers:ResNetForImageClassification",
     "VGG": "vgg11 vgg11_bn vgg16",
     "MobileNet": "mobilenet_v2 mobilenet_v3_small mobilenet_v3_large mnasnet1_0",
     "EfficientNet": "efficientnet_b0 efficientnet_b1 efficientnet_v2_s",
@@ -33,8 +34,10 @@ FAMILIES = {
     "SqueezeNet": "squeezenet1_0 squeezenet1_1",
     "ShuffleNet": "shufflenet_v2_x0_5 shufflenet_v2_x1_0",
     "ViT": "timm:vit_tiny_patch16_224 timm:vit_small_patch16_224 timm:deit_tiny_patch16_224 "
-    "timm:deit3_small_patch16_224 vit_b_16",
+    "timm:deit3_small_patch16_224 vit_b_16 transformers:ViTForImageClassification",
     "Swin": "swin_t swin_s timm:swin_tiny_patch4_window7_224",
+    "BERT": "transformers:BertForMaskedLM transformers:BertForSequenceClassification "
+    "transformers:DistilBertForSequenceClassification",
 }
 CONSISTENT, ROLES, REFUSED = "", "r", "-"
 
@@ -44,6 +47,9 @@ def build(name: str) -> nn.Module:
     with torch.device("meta"):
         if name.startswith("timm:"):
             network = timm.create_model(name.removeprefix("timm:"))
+        elif name.startswith("transformers:"):
+            kind = getattr(transformers, name.removeprefix("transformers:"))
+            network = kind(kind.config_class())
         elif name.startswith("deeplab"):
             network = models.get_model(name, weights=None, weights_backbone=None)
         else:
@@ -129,13 +135,13 @@ def page(
     lines = [
         "# The zoo",
         "",
-        f"`make bench-zoo` makes this page ({where()}). {len(names)} architectures of torchvision "
-        "and timm, built without published weights; each is planned into each and applied: a row "
-        "is a source, a column is a target. A cell is the share of the target's elements that "
-        "inherits, in percent: plain where channels are consistent, `r` where layers were matched "
-        'by role (`match="roles"`), `-` where the pair was refused. Heads stay at home unless the '
-        "architectures are equal. Every plan was applied to a target full of NaN, and what was a "
-        "number afterwards agreed with the receipt, tensor by tensor.",
+        f"`make bench-zoo` makes this page ({where()}). {len(names)} architectures of "
+        "torchvision, timm and transformers, built without published weights; each is planned "
+        "into each and applied: a row is a source, a column is a target. A cell is the share of "
+        "the target's elements that inherits, in percent: plain where channels are consistent, "
+        '`r` where layers were matched by role (`match="roles"`), `-` where the pair was refused. '
+        "Heads stay at home unless the architectures are equal. Every plan was applied to a target "
+        "full of NaN, and what was a number afterwards agreed with the receipt, tensor by tensor.",
         "",
         f"Within families: {within[CONSISTENT]} pairs consistent, {within[ROLES]} by role, "
         f"{within[REFUSED]} refused. Between families: {across[ROLES]} by role, "
@@ -146,7 +152,7 @@ def page(
     ]
     for i, source in enumerate(names):
         row = " | ".join(cells[source, target] for target in names)
-        lines.append(f"| {i + 1} {source.removeprefix('timm:')} | {row} |")
+        lines.append(f"| {i + 1} {source.rpartition(':')[2]} | {row} |")
     if reasons:
         lines += ["", "Why pairs were refused (the first reason of each):", ""]
         lines += [f"* {count} x {reason}" for reason, count in reasons.most_common()]

@@ -120,6 +120,34 @@ def blank(make: Callable[[], nn.Module]) -> nn.Module:
     return network.to_empty(device="cpu")
 
 
+# --- decoding -------------------------------------------------------------------------------------
+
+
+def coded(network: nn.Module) -> nn.Module:
+    """Let every element of a matrix be 4096 * row + column, and of a vector its position."""
+    with torch.no_grad():
+        for tensor in saved(network).values():
+            rows = tensor.reshape(tensor.shape[0] if tensor.dim() > 1 else 1, -1)
+            code = torch.arange(rows.shape[0])[:, None] * 4096.0 + torch.arange(rows.shape[1])
+            tensor.copy_(code.reshape(tensor.shape))
+    return network
+
+
+def decoded(tensor: Tensor) -> tuple[list[int], list[int]]:
+    """Read which rows and columns of the source a matrix consists of."""
+    rows, columns = (tensor // 4096).long(), (tensor % 4096).long()
+    assert torch.equal(rows, rows[:, :1].expand_as(rows)), "a row is torn"
+    assert torch.equal(columns, columns[:1].expand_as(columns)), "a column is torn"
+    return rows[:, 0].tolist(), columns[0].tolist()
+
+
+def heads_of(rows: list[int], width: int) -> list[int]:
+    """Return the heads that rows belong to, which must be whole and in order."""
+    heads = [rows[start] // width for start in range(0, len(rows), width)]
+    assert rows == [width * head + i for head in heads for i in range(width)]
+    return heads
+
+
 # --- silencing ------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 
 import legatee
@@ -115,6 +116,27 @@ def test_weights_under_a_key_and_over_several_files_are_sources(legatee_does, up
 def test_a_file_may_be_named_with_a_hash_sign(legatee_does, upstream, planned):
     Path("old.safetensors").rename("a#b.safetensors")
     assert "inherited" in inherit(legatee_does, source=f"{OLD}@a#b.safetensors")
+
+
+def test_a_folder_that_transformers_wrote_is_a_source_and_a_target(legatee_does):
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 2}
+    options = {"intermediate_size": 32, "image_size": 8, "patch_size": 4, "num_channels": 1}
+    wide = transformers.ViTConfig(**sizes | {"num_hidden_layers": 3}, **options, num_labels=5)
+    upstream = transformers.ViTForImageClassification(wide)
+    upstream.save_pretrained("wide")
+    slim = transformers.ViTConfig(**sizes, **options, architectures=[type(upstream).__name__])
+    slim.save_pretrained("slim")
+    args = (*SIZES, "--match", "last:2")
+    for number, file in enumerate(("pretrained", "wide/model.safetensors")):
+        source, plan, out = f"transformers:wide@{file}", f"{number}.json", f"{number}.safetensors"
+        legatee_does("plan", source, "transformers:./slim", *args, "--out", plan)
+        legatee_does("inherit", plan, source, "transformers:./slim", *SIZES, "--out", out)
+        found = load_file(out)
+        for name, value in upstream.vit.layers[2].state_dict().items():
+            assert torch.equal(found[f"vit.layers.1.{name}"], value)
+        assert "compared" in legatee_does("verify", out, "--source", source, *SIZES, "--json")
+        again = legatee_does("plan", f"transformers:./slim@{out}", "transformers:slim", *SIZES)
+        assert again.startswith("100.0%")
 
 
 def test_the_file_says_how_it_was_made(legatee_does, planned):

@@ -7,34 +7,9 @@ from torchvision import models
 
 import legatee
 from legatee.surgery.catalog import read
-from surgery_references import blank, saved, scrambled, spread
+from surgery_references import blank, coded, decoded, heads_of, scrambled, spread
 
 HEAD = 64  # width of a head in every ViT of timm
-
-
-def coded(network: nn.Module) -> nn.Module:
-    """Let every element of a matrix be 4096 * row + column, and of a vector its position."""
-    with torch.no_grad():
-        for tensor in saved(network).values():
-            rows = tensor.reshape(tensor.shape[0] if tensor.dim() > 1 else 1, -1)
-            code = torch.arange(rows.shape[0])[:, None] * 4096.0 + torch.arange(rows.shape[1])
-            tensor.copy_(code.reshape(tensor.shape))
-    return network
-
-
-def decoded(tensor: Tensor) -> tuple[list[int], list[int]]:
-    """Read which rows and columns of the source a matrix consists of."""
-    rows, columns = (tensor // 4096).long(), (tensor % 4096).long()
-    assert torch.equal(rows, rows[:, :1].expand_as(rows)), "a row is torn"
-    assert torch.equal(columns, columns[:1].expand_as(columns)), "a column is torn"
-    return rows[:, 0].tolist(), columns[0].tolist()
-
-
-def heads_of(rows: list[int]) -> list[int]:
-    """Return the heads that rows belong to, which must be whole and in order."""
-    heads = [rows[start] // HEAD for start in range(0, len(rows), HEAD)]
-    assert rows == [HEAD * head + i for head in heads for i in range(HEAD)]
-    return heads
 
 
 def test_a_tiny_vit_takes_whole_heads_of_a_small_one_and_loads_strictly():
@@ -48,11 +23,11 @@ def test_a_tiny_vit_takes_whole_heads_of_a_small_one_and_loads_strictly():
         rows, columns = decoded(block.attn.qkv.weight)
         assert columns == stream
         parts = [rows[192 * i : 192 * (i + 1)] for i in range(3)]  # Q, K and V
-        found = [heads_of([row - 384 * i for row in part]) for i, part in enumerate(parts)]
+        found = [heads_of([row - 384 * i for row in part], HEAD) for i, part in enumerate(parts)]
         assert found == [heads] * 3
         assert block.attn.qkv.bias.tolist() == rows
         out, read_on = decoded(block.attn.proj.weight)
-        assert (out, heads_of(read_on)) == (stream, heads)
+        assert (out, heads_of(read_on, HEAD)) == (stream, heads)
         assert decoded(block.mlp.fc1.weight) == (spread(1536, 768), stream)
         assert decoded(block.mlp.fc2.weight) == (stream, spread(1536, 768))
         assert block.norm1.weight.tolist() == block.norm2.bias.tolist() == stream

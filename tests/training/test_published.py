@@ -9,7 +9,7 @@ import torch
 from torchvision import models
 
 from legatee.errors import LegateeError, UnknownName, UnusableCheckpoint
-from legatee.training import published as room
+from legatee.training import fetch
 from legatee.training.published import published
 
 FILE = "resnet18-f37072fd.pth"  # as torchvision's own table of addresses calls it
@@ -78,7 +78,7 @@ def test_without_a_network_it_is_one_sentence_and_soon(spec):
 
 
 def test_a_server_that_never_answers_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(room, "PATIENCE", 0.5)
+    monkeypatch.setattr(fetch, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
         start = time.monotonic()

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from legatee.training.examples import Examples
 
 MODEL = (
-    "a network: `cnn:widths=16-32`, `resnet:depth=8,width=16`, `torchvision:NAME`, `timm:NAME` or "
-    "`package.module:factory`; with weights: `MODEL@FILE.safetensors`, `MODEL@FILE.pt#KEY` where a "
-    "file holds several, `torchvision:NAME@pretrained`, `timm:NAME@pretrained` or "
-    "`hf:OWNER/NAME@pretrained`"
+    "a network: `cnn:widths=16-32`, `resnet:depth=8,width=16`, `torchvision:NAME`, `timm:NAME`, "
+    "`transformers:FOLDER-or-ID` or `package.module:factory`; with weights: "
+    "`MODEL@FILE.safetensors`, `MODEL@FILE.pt#KEY` where a file holds several, "
+    "`torchvision:NAME@pretrained`, `timm:NAME@pretrained`, `transformers:FOLDER-or-ID@pretrained` "
+    "or `hf:OWNER/NAME@pretrained`"
 )
 DATA = (
     "data: `digits:classes=5-9,n=100`, `folder:PATH,size=64` (a sub-folder of images for each "
@@ -64,11 +65,10 @@ def network_of(
     """
     from legatee.surgery.checkpoint import load_weights
     from legatee.training.models import build
-    from legatee.training.published import published
 
     model, at, file = spec.partition("@")
-    if file == PUBLISHED:
-        return published(model)
+    if (whole := _loaded(model, file, classes, shape)) is not None:
+        return whole
     if at:
         sizes = _sizes(model, file, classes, shape)
         network = build(model, classes=sizes[0], shape=sizes[1], seed=seed)
@@ -120,17 +120,31 @@ def weights_of(
     from legatee.surgery.catalog import state
     from legatee.surgery.checkpoint import fitted, read_weights
     from legatee.training.models import blank
-    from legatee.training.published import published
 
     model, at, file = spec.partition("@")
     if not at:
         raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
-    if file == PUBLISHED:
-        network = published(model)
-        return network, state(network)
+    if (whole := _loaded(model, file, classes, shape)) is not None:
+        return whole, state(whole)
     sizes = _sizes(model, file, classes, shape)
     network = blank(model, classes=sizes[0], shape=sizes[1])
     return network, fitted(read_weights(*_place(file)), network, file)
+
+
+def _loaded(model: str, file: str, classes: int, shape: tuple[int, int, int]) -> "nn.Module | None":
+    """Return a network whose weights its publisher's package alone can read, else ``None``."""
+    from legatee.surgery.checkpoint import read_weights
+    from legatee.training.configs import dressed
+    from legatee.training.models import blank
+    from legatee.training.published import published
+
+    if file == PUBLISHED:
+        return published(model)
+    if not file or not model.startswith("transformers:"):
+        return None
+    sizes = _sizes(model, file, classes, shape)
+    network = blank(model, classes=sizes[0], shape=sizes[1])
+    return dressed(network, read_weights(*_place(file)), file).eval()
 
 
 def _sizes(

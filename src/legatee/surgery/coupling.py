@@ -20,8 +20,8 @@ class Group:
         members: For each (tensor, axis) it runs through, the positions of each channel there
             [size, positions per channel]; more than one position where channels were flattened
             or belong to a block, such as an attention head.
-        role: ``"input"`` for what the network is given, ``"class"`` for what only it shows at its
-            output, ``"hidden"`` for all others.
+        role: ``"input"`` for what the network is given (channels, or words by number), ``"class"``
+            for what only it shows at its output, ``"hidden"`` for all others.
     """
 
     size: int

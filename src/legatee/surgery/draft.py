@@ -201,7 +201,7 @@ class Draft:
         if here.role == "class" and not self.heads.same and self.heads.classes is None:
             return HEAD
         if here.role == "input" and here.size != there.size:
-            return f"{here.size} input channels here, {there.size} in the source"
+            return f"{here.size} inputs here, {there.size} in the source"
         return None
 
     def _source_group(self, number: int, name: str, source_name: str, axis: int) -> int | None:

@@ -1,6 +1,7 @@
 """Names of two networks laid side by side: prefixes stripped, blocks and stages aligned."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise, product
@@ -69,8 +70,19 @@ def stripped(source: Catalog, target: Catalog) -> tuple[dict[str, str], dict[str
     )
     if 2 * len(ours.keys() & theirs.keys()) >= len(theirs):
         return ours, theirs
-    tried = product(_strippings(ours), _strippings(theirs))  # the shortest strippings come first
+    tried = [*product(_strippings(ours), _strippings(theirs))]  # the shortest strippings come first
+    tried += [(ours, bare) for bare in _inside(theirs, ours)]
+    tried += [(bare, theirs) for bare in _inside(ours, theirs)]
     return max(tried, key=lambda pair: len(pair[0].keys() & pair[1].keys()))
+
+
+def _inside(names: dict[str, str], others: dict[str, str]) -> list[dict[str, str]]:
+    """Strip the module that holds most tensors, where most of another network is found in it."""
+    largest, held = Counter(name.partition(".")[0] for name in names).most_common(1)[0]
+    bare = _off(names, f"{largest}.") if 2 * held > len(names) else None
+    if bare is None or 2 * len(bare.keys() & others.keys()) <= min(len(bare), len(others)):
+        return []
+    return [bare]
 
 
 def _strippings(names: dict[str, str]) -> list[dict[str, str]]:

@@ -41,7 +41,8 @@ def plan(  # noqa: PLR0913 - a front door
     every tensor that a channel runs through takes it from the same source channel, so what the
     inherited channels compute from inherited channels is what they computed in the source. The
     heads of an attention are inherited whole. Position embeddings of another image size and first
-    convolutions of other input channels are resized as timm does, and the plan says so.
+    convolutions of other input channels are resized as timm does, and the plan says so. Tables
+    that are looked up by number, such as words, are taken row by row where both have as many.
 
     Args:
         source: Upstream network, or its catalogue when many targets are planned for.

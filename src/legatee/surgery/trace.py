@@ -35,7 +35,8 @@ class ChannelMap:
     Attributes:
         axes: For each tensor and axis longer than 1, the channel at each position
             [size of that axis].
-        consumed: Channels that the network reads from its input.
+        consumed: Channels that the network reads from its input, and the rows of tables that it
+            looks up by number, such as words.
         produced: Channels that are the network's output.
         heads: Channels that are heads of an attention.
         called: What the first operation that reads a tensor calls an axis of it, where it does.
@@ -149,6 +150,8 @@ class _ChannelTrace(TorchDispatchMode):
         classes = self.equal.solve()
         shown = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
         read = [] if self.input_field is None else [self.input_field]
+        tables = {use.reads["weight"] for use in self.uses if use.kind == "embedding"}
+        read += [self.axes[name, 0] for name in tables if (name, 0) in self.axes]
         return ChannelMap(
             axes={key: classes[ids.numpy()] for key, ids in self.axes.items()},
             consumed=frozenset(int(c) for f in read for c in classes[f.reshape(-1).numpy()]),

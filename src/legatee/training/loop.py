@@ -197,6 +197,7 @@ def _step(
 def _outputs(network: nn.Module, inputs: Tensor, classes: int) -> Tensor:
     """Return the network's logits [b, >= classes], or say what is wrong with them."""
     outputs = network(inputs)
+    outputs = getattr(outputs, "logits", outputs)  # as the networks of transformers call them
     if not isinstance(outputs, Tensor):
         raise LegateeError(f"the network returns a {type(outputs).__name__}; give one tensor")
     if outputs.ndim != 2 or len(outputs) != len(inputs) or outputs.shape[1] < classes:

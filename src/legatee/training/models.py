@@ -1,4 +1,4 @@
-"""Networks by name, with random weights or none: nothing is downloaded here."""
+"""Networks by name, with random weights or none: no weight is downloaded here."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from legatee.errors import LegateeError, UnknownName
+from legatee.errors import LegateeError, UnknownName, UnusableCheckpoint
+from legatee.training.configs import configured
 from legatee.training.specs import Range, read_options
 
-KINDS = ("cnn", "resnet", "torchvision", "timm")
+KINDS = ("cnn", "resnet", "torchvision", "timm", "transformers")
 
 
 class Cnn(nn.Module):
@@ -109,7 +110,8 @@ def build(
 
     Args:
         spec: ``cnn:widths=16-32``, ``resnet:depth=8,width=16``, ``torchvision:NAME``,
-            ``timm:NAME``, or ``package.module:factory``, which is called as
+            ``timm:NAME``, ``transformers:FOLDER`` or ``transformers:ID`` for the architecture that
+            a ``config.json`` names, or ``package.module:factory``, which is called as
             ``factory(num_classes=classes)``.
         classes: Outputs [count].
         shape: Shape of one input: channels, height, width [count].
@@ -121,6 +123,7 @@ def build(
 
     Raises:
         UnknownName: If there is no such kind, option or model.
+        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
         LegateeError: If there is, but it cannot be built for these classes and this shape.
 
     Example:
@@ -128,7 +131,13 @@ def build(
         'Cnn, 16,629 parameters'
     """
     kind, _, rest = spec.partition(":")
-    makers = {"cnn": _cnn, "resnet": _resnet, "torchvision": _torchvision, "timm": _timm}
+    makers = {
+        "cnn": _cnn,
+        "resnet": _resnet,
+        "torchvision": _torchvision,
+        "timm": _timm,
+        "transformers": configured,
+    }
     if kind in makers:
         make = makers[kind](rest, classes, shape)
     else:
@@ -161,12 +170,13 @@ def blank(spec: str, *, classes: int, shape: tuple[int, int, int]) -> nn.Module:
 
     Raises:
         UnknownName: If there is no such kind, option or model.
+        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
         LegateeError: If there is, but it cannot be built for these classes and this shape.
     """
     try:
         with torch.device("meta"):
             return build(spec, classes=classes, shape=shape, seed=0)
-    except UnknownName:
+    except (UnknownName, UnusableCheckpoint):
         raise
     except LegateeError:
         return build(spec, classes=classes, shape=shape, seed=0)
