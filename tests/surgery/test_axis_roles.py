@@ -126,7 +126,7 @@ def text() -> Catalog:
 
 def test_a_network_of_text_has_embeddings_places_and_heads(text):
     found = roles(text)
-    assert found["words.weight"] == ("class", "channel")  # rows that the output shows as well
+    assert found["words.weight"] == ("embedding", "channel")  # first looked up, shown only then
     assert found["places.weight"] == ("position", "channel")
     for attention in ("encoder.layers.0.self_attn", "encoder.layers.1.self_attn", "pool"):
         assert found[f"{attention}.in_proj_weight"] == ("heads", "in")
@@ -137,7 +137,7 @@ def test_a_network_of_text_has_embeddings_places_and_heads(text):
         through = {"in_proj_weight": 0, "in_proj_bias": 0, "out_proj.weight": 1}
         assert set(heads.members) == {(f"{attention}.{n}", axis) for n, axis in through.items()}
         assert heads.size == 4
-    assert found["decoder.bias"] == ("class",)
+    assert found["decoder.bias"] == ("out",)
 
 
 def test_ties_are_named(text):
@@ -145,7 +145,7 @@ def test_ties_are_named(text):
         "words.weight": ("decoder.weight",)
     }
     assert read(ZOO["tied"](4)).tensors["one.weight"].ties == ("two.weight",)
-    assert "class, channel; the same as decoder.weight" in listing(text)
+    assert "embedding, channel; the same as decoder.weight" in listing(text)
 
 
 class Words(nn.Module):
