@@ -26,14 +26,16 @@ def axis_roles(
     Returns:
         For each tensor the roles of its axes.
     """
-    shared = {member: group.role for group in groups for member in group.members}
-    mixed = {member for group in groups if group.role != "class" for member in group.members}
+    along = [(member, group) for group in groups for member in group.members]
+    shared = {member for member, group in along if len(group.members) > 1}
+    shown = {member for member, group in along if group.role == "class"}
+    shown -= {member for member, group in along if group.role != "class"}
     known = {name for use in channels.uses for name in use.reads.values()}
-    known |= {name for name, _ in shared}
+    known |= {name for (name, _), _ in along}
 
     def role(name: str, axis: int, size: int) -> str:
         place = name, axis
-        if place in shared and place not in mixed:
+        if place in shown:
             return "class"
         if place in channels.axes and channels.heads.issuperset(channels.axes[place].tolist()):
             return "heads"
