@@ -4,6 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from legatee.shares import share
+
 NUMBER = re.compile(r"\d+")
 Block = list[tuple[str, str]]  # lines: label, text
 
@@ -123,4 +125,4 @@ def _text(rows: list[Row], path: str) -> str:
 def _share(rows: list[Row]) -> str:
     """Return the share of all elements that is filled."""
     sizes = {row.name: row.size for row in rows}
-    return f"{sum(row.filled for row in rows) / max(sum(sizes.values()), 1):.0%}"
+    return share(sum(row.filled for row in rows) / max(sum(sizes.values()), 1))

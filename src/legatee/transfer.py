@@ -12,6 +12,7 @@ from legatee.errors import TransferRefused
 from legatee.folding import Row, folded
 from legatee.moves import Blend, Move, Untouched
 from legatee.positions import expand
+from legatee.shares import share
 
 __all__ = ["Blend", "Move", "Receipt", "TensorAccount", "TransferPlan", "Untouched", "account"]
 
@@ -90,7 +91,7 @@ class TransferPlan(Document):
     def __str__(self) -> str:
         """Return the share, and a tree of modules folded where neighbours are alike."""
         head = (
-            f"{self.inherited:.1%} of {self.elements:,} elements inherited "
+            f"{share(self.inherited, 1)} of {self.elements:,} elements inherited "
             f"(alpha {self.alpha:g}, rule {self.rule})"
         )
         tree = folded([_row(entry) for entry in self.entries])

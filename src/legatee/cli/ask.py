@@ -22,6 +22,7 @@ from legatee.cli.options import (
 )
 from legatee.cli.reproduce import holds_figures, write_figures
 from legatee.errors import LegateeError, UnusableOutput
+from legatee.shares import share
 
 if TYPE_CHECKING:
     from legatee.advice import Advice
@@ -160,5 +161,5 @@ def _show(advice: "Advice", title: str) -> None:
             else [""] * 3
         )
         score = f"{arm.score:.3f} ± {arm.score_error:.3f}"
-        table.add_row(arm.name, f"{arm.inherited:.0%}", score, *gain, f"{arm.seconds:.0f}")
+        table.add_row(arm.name, share(arm.inherited), score, *gain, f"{arm.seconds:.0f}")
     Console().print(table)

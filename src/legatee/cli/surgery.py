@@ -27,6 +27,7 @@ from legatee.cli.options import (
     weights_of,
 )
 from legatee.errors import TransferRefused, UnusableOutput
+from legatee.shares import share
 
 NAMES = "a text file with one on each line, or a folder with a sub-folder for each"
 
@@ -195,7 +196,7 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     if as_json:
         typer.echo(receipt.to_json())
         return
-    typer.echo(f"{receipt.inherited:.1%} of {receipt.elements:,} elements inherited: {out}")
+    typer.echo(f"{share(receipt.inherited, 1)} of {receipt.elements:,} elements inherited: {out}")
 
 
 def verify(
@@ -220,6 +221,6 @@ def verify(
         typer.echo(json.dumps(facts))
         return
     typer.echo(f"{file} is as it was written by {said.command!r} (legatee {said.version})")
-    share = f"{made.inherited:.1%} of {made.elements:,} elements of {said.model} inherited"
+    filled = f"{share(made.inherited, 1)} of {made.elements:,} elements of {said.model} inherited"
     compared = "and equal to the source's" if given is not None else "not compared: give --source"
-    typer.echo(f"{share}, {compared}")
+    typer.echo(f"{filled}, {compared}")

@@ -15,6 +15,7 @@ from legatee.report import words
 from legatee.report.canvas import arm_colour
 from legatee.report.figures import draw_curves, draw_gains, draw_scores
 from legatee.report.parts import picture
+from legatee.shares import share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ def templates() -> Environment:
         "duration": words.duration,
         "plain": words.plain,
         "positions": words.positions,
-        "share": words.share,
+        "share": share,
     }
     return environment
 

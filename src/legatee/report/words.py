@@ -208,24 +208,6 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def share(fraction: float) -> str:
-    """Return a share as a whole percentage that says 0 or 100 only where it is meant.
-
-    Args:
-        fraction: The share [fraction, 0..1].
-
-    Returns:
-        Such as ``"37%"``.
-
-    Example:
-        >>> share(0.0), share(0.001), share(0.374), share(0.999), share(1.0)
-        ('0%', '<1%', '37%', '>99%', '100%')
-    """
-    if 0 < fraction < 0.01:
-        return "<1%"
-    return ">99%" if 0.99 < fraction < 1 else f"{fraction:.0%}"
-
-
 def positions(text: str, count: int, size: int) -> str:
     """Return how many of the positions along an axis are meant, and which.
 

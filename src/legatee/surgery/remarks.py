@@ -6,6 +6,7 @@ from math import isqrt, prod
 
 from legatee.moves import Move
 from legatee.positions import expand
+from legatee.shares import share
 from legatee.surgery.catalog import Catalog
 from legatee.surgery.draft import FOREIGN, Draft
 from legatee.surgery.uses import Use
@@ -45,10 +46,10 @@ def foreign(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
     left = sum(sizes[name] for name, made in found.items() if made == FOREIGN)
     if left < MUCH * sum(sizes.values()):
         return []
+    rest = share(left / sum(sizes.values()))
     return [
-        f"{left / sum(sizes.values()):.0%} of the target stays as it is, because its blocks join "
-        "channels in another way than the source's; match='roles' fills it, without channels that "
-        "agree"
+        f"{rest} of the target stays as it is, because its blocks join channels in another way than "
+        "the source's; match='roles' fills it, without channels that agree"
     ]
 
 
