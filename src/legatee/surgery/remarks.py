@@ -48,8 +48,8 @@ def foreign(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
         return []
     rest = share(left / sum(sizes.values()))
     return [
-        f"{rest} of the target stays as it is, because its blocks join channels in another way than "
-        "the source's; match='roles' fills it, without channels that agree"
+        f"{rest} of the target stays as it is, because its blocks join channels in another way "
+        "than the source's; match='roles' fills it, without channels that agree"
     ]
 
 
