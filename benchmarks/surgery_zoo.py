@@ -39,6 +39,8 @@ FAMILIES = {
     "BERT": "transformers:BertForMaskedLM transformers:BertForSequenceClassification "
     "transformers:DistilBertForSequenceClassification",
 }
+TEXT = "BERT"
+SORTS = ("Within families", "Between families of images", "Between text and images")
 CONSISTENT, ROLES, REFUSED = "", "r", "-"
 
 
@@ -105,20 +107,21 @@ def main(out: Path) -> None:
     catalogs = {name: read(network) for name, network in networks.items()}
     cells: dict[tuple[str, str], str] = {}
     reasons: Counter[str] = Counter()
-    kinds: Counter[tuple[bool, str]] = Counter()
+    kinds: Counter[tuple[str, str]] = Counter()
     for target in family:
         receiver = build(target)
         fill(receiver, float("nan"))
         for source in family:
-            kin = family[source] == family[target]
-            plan, mark = planned(catalogs[source], catalogs[target], kin=kin)
+            pair = {family[source], family[target]}
+            sort = SORTS[0 if len(pair) == 1 else 1 if TEXT not in pair else 2]
+            plan, mark = planned(catalogs[source], catalogs[target], kin=sort == SORTS[0])
             if plan is None:
                 cells[source, target], mark, why = REFUSED, REFUSED, mark
                 reasons[why.split("(", 1)[-1].split(";")[0].split(": ", 1)[-1].rstrip(")")] += 1
             else:
                 applied(plan, networks[source], receiver)
                 cells[source, target] = f"{100 * plan.inherited:.0f}{mark}"
-            kinds[kin, mark] += 1
+            kinds[sort, mark] += 1
         print(target, flush=True)
     out.write_text(page(list(family), cells, kinds, reasons), encoding="utf-8")
 
@@ -126,12 +129,15 @@ def main(out: Path) -> None:
 def page(
     names: list[str],
     cells: dict[tuple[str, str], str],
-    kinds: Counter[tuple[bool, str]],
+    kinds: Counter[tuple[str, str]],
     reasons: Counter[str],
 ) -> str:
     """Write the table with what stands in it."""
-    within = {mark: kinds[True, mark] for mark in (CONSISTENT, ROLES, REFUSED)}
-    across = {mark: kinds[False, mark] for mark in (CONSISTENT, ROLES, REFUSED)}
+    counts = " ".join(
+        f"{sort}: {kinds[sort, CONSISTENT]} pairs consistent, {kinds[sort, ROLES]} by role, "
+        f"{kinds[sort, REFUSED]} refused."
+        for sort in SORTS
+    )
     lines = [
         "# The zoo",
         "",
@@ -143,9 +149,7 @@ def page(
         "Heads stay at home unless the architectures are equal. Every plan was applied to a target "
         "full of NaN, and what was a number afterwards agreed with the receipt, tensor by tensor.",
         "",
-        f"Within families: {within[CONSISTENT]} pairs consistent, {within[ROLES]} by role, "
-        f"{within[REFUSED]} refused. Between families: {across[ROLES]} by role, "
-        f"{across[REFUSED]} refused.",
+        counts,
         "",
         "| | " + " | ".join(str(i + 1) for i in range(len(names))) + " |",
         "|---|" + "---|" * len(names),
