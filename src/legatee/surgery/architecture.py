@@ -11,6 +11,8 @@ from weakref import ref
 from torch import Tensor, nn
 
 NAMED = (type, FunctionType, BuiltinFunctionType)  # compared by identity, with their code
+LIBRARIES = {"builtins", "collections", "functools", "legatee", "timm", "torch", "torchvision"}
+LIBRARIES |= {"transformers"}  # what they call does not change while a program runs
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,11 @@ class Architecture:
 
 
 def architecture(network: nn.Module, held: dict[str, Tensor], example: Tensor) -> Architecture:
-    """Describe a network as a tracer meets it.
+    """Describe a network as a tracer meets it, if it is built of what libraries define.
 
-    A method that is replaced, an attribute that changes or a class that is defined anew makes
-    another architecture; what a method reads from outside of its network is not seen.
+    An attribute that changes makes another architecture, and so does a method that is replaced, or
+    a function or flag of its module that it names. Code of the user's own may call anything, so
+    networks with such code are not described.
 
     Args:
         network: Any network.
@@ -46,6 +49,7 @@ def architecture(network: nn.Module, held: dict[str, Tensor], example: Tensor) -
         The description.
 
     Raises:
+        pickle.PicklingError: If code outside of the libraries is part of the network.
         Exception: Whatever attributes of the network raise that cannot be written down.
 
     Example:
@@ -82,8 +86,12 @@ class _Describer(pickle.Pickler):
                 raise pickle.PicklingError("a tensor that is no parameter or buffer")
             return self._tensors[id(thing)], tuple(thing.shape), str(thing.dtype)
         if isinstance(thing, NAMED):
-            if getattr(thing, "__closure__", None):  # to keep it may be to keep a network
-                raise pickle.PicklingError("a function that captures others' variables")
+            if str(thing.__module__).partition(".")[0] not in LIBRARIES or getattr(
+                thing,
+                "__closure__",
+                None,  # to keep it may be to keep a network
+            ):
+                raise pickle.PicklingError(f"{thing} may do anything")
             self.named[id(thing)] = thing
             return id(thing)
         return None
@@ -96,7 +104,10 @@ class _Describer(pickle.Pickler):
 
 
 def _parts(thing: Any) -> list[Any]:
-    """Return a class or function and all that it does."""
+    """Return a class or function, its code, and what that names in its module."""
     bases = thing.__mro__ if isinstance(thing, type) else ()
     parts = [thing, *(value for base in bases for value in vars(base).values())]
-    return parts + [part.__code__ for part in parts if isinstance(part, FunctionType)]
+    for part in [part for part in parts if isinstance(part, FunctionType)]:
+        named = (part.__globals__.get(name) for name in part.__code__.co_names)
+        parts += [part.__code__, *named]
+    return parts
