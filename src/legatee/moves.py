@@ -99,9 +99,16 @@ class Move(Record):
         )
 
     @cached_property
-    def inherited(self) -> int:
-        """Elements of the target tensor that this move fills [count]."""
+    def filled(self) -> int:
+        """Elements of the target tensor that this move writes [count]."""
         return prod(_extent(text)[0] for text in self.put)
+
+    @cached_property
+    def inherited(self) -> int:
+        """Elements of the target tensor that come from the source: all but a kernel's margin."""
+        if self.blend is None or self.blend.how != "pad":
+            return self.filled
+        return prod(min(pair) for pair in self.counts)
 
 
 class Untouched(Record):

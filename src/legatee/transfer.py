@@ -84,14 +84,20 @@ class TransferPlan(Document):
         return sum(m.inherited for m in self.moves) / max(self.elements, 1)
 
     @property
+    def zeroed(self) -> float:
+        """Share of the target's elements that would be set to zero, around smaller kernels."""
+        return sum(m.filled - m.inherited for m in self.moves) / max(self.elements, 1)
+
+    @property
     def digest(self) -> str:
         """A short name for exactly this plan."""
         return sha256(self.to_json().encode()).hexdigest()[:16]
 
     def __str__(self) -> str:
         """Return the share, and a tree of modules folded where neighbours are alike."""
+        zeros = f", {share(self.zeroed, 1)} set to zero" if self.zeroed else ""
         head = (
-            f"{share(self.inherited, 1)} of {self.elements:,} elements inherited "
+            f"{share(self.inherited, 1)} of {self.elements:,} elements inherited{zeros} "
             f"(alpha {self.alpha:g}, rule {self.rule})"
         )
         tree = folded([_row(entry) for entry in self.entries])
@@ -114,7 +120,8 @@ class TensorAccount(Record):
         target: Its name.
         shape: Its shape [count per axis].
         sources: The source tensors it inherited from, none if untouched.
-        inherited: Elements written [count].
+        inherited: Elements that come from the source [count].
+        zeroed: Elements set to zero, around a smaller kernel [count].
         untouched: Elements left as they were [count].
     """
 
@@ -122,7 +129,13 @@ class TensorAccount(Record):
     shape: tuple[int, ...]
     sources: tuple[str, ...]
     inherited: int
+    zeroed: int = 0
     untouched: int
+
+    @property
+    def size(self) -> int:
+        """Elements of the tensor [count]."""
+        return self.inherited + self.zeroed + self.untouched
 
 
 class Receipt(Record):
@@ -140,7 +153,7 @@ class Receipt(Record):
     @property
     def elements(self) -> int:
         """Elements of the target [count]."""
-        return sum(account.inherited + account.untouched for account in self.tensors)
+        return sum(account.size for account in self.tensors)
 
     @property
     def inherited(self) -> float:
@@ -181,7 +194,8 @@ def account(plan: TransferPlan) -> tuple[TensorAccount, ...]:
             shape=shape,
             sources=tuple(move.source for move in moves.get(name, ())),
             inherited=(inherited := sum(move.inherited for move in moves.get(name, ()))),
-            untouched=prod(shape) - inherited,
+            zeroed=(filled := sum(move.filled for move in moves.get(name, ()))) - inherited,
+            untouched=prod(shape) - filled,
         )
         for name, shape in _shapes(plan).items()
     )

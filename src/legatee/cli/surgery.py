@@ -196,7 +196,9 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     if as_json:
         typer.echo(receipt.to_json())
         return
-    typer.echo(f"{share(receipt.inherited, 1)} of {receipt.elements:,} elements inherited: {out}")
+    zeros = f", {share(made.zeroed, 1)} set to zero" if made.zeroed else ""
+    filled = f"{share(receipt.inherited, 1)} of {receipt.elements:,} elements inherited{zeros}"
+    typer.echo(f"{filled}: {out}")
 
 
 def verify(

@@ -68,7 +68,7 @@ def blocks(plan: TransferPlan) -> Drawing | None:
         return None
     sizes: Counter[str] = Counter()
     for tensor in account(plan):
-        sizes[_block(tensor.target, depths[1])] += tensor.inherited + tensor.untouched
+        sizes[_block(tensor.target, depths[1])] += tensor.size
     fed: Counter[tuple[str, str]] = Counter()
     for move in plan.moves:
         fed[_block(move.source, depths[0]), _block(move.target, depths[1])] += move.inherited

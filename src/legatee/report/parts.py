@@ -95,7 +95,7 @@ def _tensor(tensor: TensorAccount, entries: Sequence[Move | Untouched]) -> Part:
     return Part(
         path=tensor.target,
         name=tensor.target,
-        elements=tensor.inherited + tensor.untouched,
+        elements=tensor.size,
         inherited=tensor.inherited,
         shape=tensor.shape,
         sources=_once(tensor.sources),

@@ -173,9 +173,9 @@ class _Ballots:
         """Count the elements that speak for each source group, where they could move at all."""
         votes: Counter[int] = Counter()
         for name, axis in self.target.groups[number].members:
-            if name in self.movable:
+            if name in self.worth:
                 for candidate in self.candidates[number, name, axis]:
-                    votes[candidate] += prod(self.target.tensors[name].shape)
+                    votes[candidate] += self.worth[name]
         return votes
 
     @cached_property
@@ -185,7 +185,7 @@ class _Ballots:
             (number, name, axis): self._candidates(number, name, axis)
             for number, group in enumerate(self.target.groups)
             for name, axis in group.members
-            if name in self.movable
+            if name in self.worth
         }
 
     def _candidates(self, number: int, name: str, axis: int) -> tuple[int, ...]:
@@ -203,24 +203,29 @@ class _Ballots:
         return tuple(n for n in theirs if self.source.groups[n].members[key].shape[1] == width)
 
     @cached_property
-    def movable(self) -> frozenset[str]:
-        """Tensors whose axes, and the sizes of those that no group runs through, fit."""
-        return frozenset(name for name in self.tensors if self._can_move(name))
+    def worth(self) -> dict[str, int]:
+        """Elements of each tensor that could come from the source; none that cannot move."""
+        return {name: worth for name in self.tensors if (worth := self._worth(name))}
 
-    def _can_move(self, name: str) -> bool:
+    def _worth(self, name: str) -> int:
         here, there = self.target.tensors[name], self.source.tensors[self.tensors[name]]
-        return len(here.shape) == len(there.shape) and all(
-            size == there.shape[axis] or (self.pad_kernels and grows(here, there, axis))
-            for axis, size in enumerate(here.shape)
-            if (name, axis) not in self.target.groups_along
-        )
+        if len(here.shape) != len(there.shape):
+            return 0
+        sizes = list(here.shape)
+        for axis, size in enumerate(here.shape):
+            if (name, axis) in self.target.groups_along or size == there.shape[axis]:
+                continue
+            if not (self.pad_kernels and grows(here, there, axis)):
+                return 0
+            sizes[axis] = there.shape[axis]  # what lies around a smaller kernel is zero
+        return prod(sizes)
 
     def filled(self, number: int, chosen: Mapping[int, int]) -> int:
         """Count the elements of a group's tensors that a choice fills, each by its size."""
         return sum(
-            prod(self.target.tensors[name].shape)
+            self.worth[name]
             for name in {name for name, _ in self.target.groups[number].members}
-            if name in self.movable and self._agree(name, chosen)
+            if name in self.worth and self._agree(name, chosen)
         )
 
     def _agree(self, name: str, chosen: Mapping[int, int]) -> bool:
