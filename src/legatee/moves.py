@@ -1,13 +1,16 @@
 """What a transfer does to single tensors: elements that move, and tensors that inherit nothing."""
 
 from functools import cached_property, lru_cache
-from math import prod
-from typing import Literal, Self
+from math import isqrt, prod
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeInt, model_validator
 
 from legatee.document import Record
-from legatee.positions import expand
+from legatee.positions import disjoint, runs
+
+Name = Annotated[str, Field(pattern=r"^[^.]*(\.[^.]*){0,99}$")]  # deeper modules exist in attacks
+Shape = tuple[NonNegativeInt, ...]
 
 
 class Blend(Record):
@@ -26,20 +29,35 @@ class Blend(Record):
     how: Literal["bicubic", "sum", "cycle", "pad"]
     lead: int = Field(default=0, ge=0)
 
-    def computes(self, axis: int, taken: int, filled: int) -> bool:
-        """Tell whether positions along an axis may be computed from others.
+    def covers(self, axis: int) -> bool:
+        """Tell whether positions along an axis are computed.
 
         Args:
             axis: The axis.
-            taken: Positions taken along it [count].
+
+        Returns:
+            Whether they are.
+        """
+        return axis >= self.axis if self.how == "pad" else axis == self.axis
+
+    def makes(self, taken: int, filled: int) -> bool:
+        """Tell whether so many positions can be computed from so many.
+
+        Args:
+            taken: Positions taken along an axis [count].
             filled: Positions filled along it [count].
 
         Returns:
-            Whether the rule makes so many of so many there.
+            Whether the rule makes the one of the other.
         """
+        if min(taken, filled) < 1:
+            return False
+        if self.how == "bicubic":
+            grids = taken - self.lead, filled - self.lead
+            return all(grid > 0 and isqrt(grid) ** 2 == grid for grid in grids)
         if self.how == "pad":
-            return axis >= self.axis and filled >= taken and (filled - taken) % 2 == 0
-        return axis == self.axis
+            return filled >= taken and (filled - taken) % 2 == 0
+        return self.how == "cycle" or filled == 1
 
 
 class Move(Record):
@@ -63,10 +81,10 @@ class Move(Record):
         ValueError: If the positions do not fit the shapes or one another.
     """
 
-    source: str
-    target: str
-    source_shape: tuple[int, ...]
-    target_shape: tuple[int, ...]
+    source: Name
+    target: Name
+    source_shape: Shape
+    target_shape: Shape
     take: tuple[str, ...]
     put: tuple[str, ...]
     blend: Blend | None = None
@@ -76,10 +94,13 @@ class Move(Record):
         axes = (self.take, self.put, self.source_shape, self.target_shape)
         if len({len(axis) for axis in axes}) > 1:
             raise ValueError(f"the move to {self.target!r} has axes of different number")
+        if self.blend is not None and self.blend.axis >= len(self.take):
+            raise ValueError(f"the move to {self.target!r} computes an axis that is not there")
         for axis, (take, put, long, wide) in enumerate(zip(*axes, strict=True)):
             (taken, last_taken, _), (filled, last_filled, once) = _extent(take), _extent(put)
-            blended = self.blend is not None and self.blend.computes(axis, taken, filled)
-            if not once or (taken != filled and not blended):
+            blend = self.blend if self.blend is not None and self.blend.covers(axis) else None
+            right = taken == filled if blend is None else blend.makes(taken, filled)
+            if not once or not right:
                 raise ValueError(f"the move to {self.target!r} does not take one for each it fills")
             if last_taken >= long or last_filled >= wide:
                 raise ValueError(f"the move to {self.target!r} leaves the tensors' shapes")
@@ -120,14 +141,14 @@ class Untouched(Record):
         reason: Why nothing is inherited, in a few words.
     """
 
-    target: str
-    shape: tuple[int, ...]
+    target: Name
+    shape: Shape
     reason: str
 
 
 @lru_cache(maxsize=4096)
 def _extent(text: str) -> tuple[int, int, bool]:
     """Return how many positions there are, the highest (-1 for none), and if all differ."""
-    positions = expand(text)
-    once = isinstance(positions, range) or len(set(positions)) == len(positions)
-    return len(positions), max(positions, default=-1), once
+    found = runs(text)
+    last = max((run[-1] for run in found), default=-1)
+    return sum(len(run) for run in found), last, disjoint(found)

@@ -3,11 +3,14 @@
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
+from operator import itemgetter
 
 import numpy as np
 
 RUNS = re.compile(r"(\d+:\d+(:[1-9]\d*)?(,\d+:\d+(:[1-9]\d*)?)*)?")
-MOST = 2**24  # positions along one axis: a damaged or hostile plan must not fill the memory
+MOST = 2**22  # along one axis: a damaged or hostile plan must not fill the memory [count]
+INTERLEAVED = 2**16  # positions that are compared one by one where runs interleave [count]
 
 
 def compress(positions: Iterable[int]) -> str:
@@ -35,7 +38,31 @@ def compress(positions: Iterable[int]) -> str:
     return ",".join(f"{a}:{b + 1}" for a, b in zip(starts, ends, strict=True))
 
 
-@lru_cache(maxsize=4096)
+def runs(text: str) -> list[range]:
+    """Read positions as :func:`compress` wrote them, run by run.
+
+    Args:
+        text: Comma-separated runs.
+
+    Returns:
+        The runs, without empty ones [count from 0].
+
+    Raises:
+        ValueError: If ``text`` is not of that form, or beyond any axis.
+
+    Example:
+        >>> runs("7:8,3:6")
+        [range(7, 8), range(3, 6)]
+    """
+    if not RUNS.fullmatch(text):
+        raise ValueError(f"positions {text[:60]!r} are not runs start:stop[:step] counted from 0")
+    parts = [[int(part) for part in run.split(":")] for run in text.split(",") if run]
+    if any(part[1] > MOST for part in parts) or sum(len(range(*part)) for part in parts) > MOST:
+        raise ValueError(f"positions {text[:60]!r} are more than any axis has")
+    return [run for part in parts if (run := range(*part))]
+
+
+@lru_cache(maxsize=256)  # most axes of a network repeat a few
 def expand(text: str) -> range | tuple[int, ...]:
     """Read positions as :func:`compress` wrote them.
 
@@ -46,16 +73,31 @@ def expand(text: str) -> range | tuple[int, ...]:
         A ``range`` when one run says it all, otherwise every position [count from 0].
 
     Raises:
-        ValueError: If ``text`` is not of that form.
+        ValueError: If ``text`` is not of that form, or beyond any axis.
 
     Example:
         >>> expand("0:5:2"), expand("7:8,3:6")
         (range(0, 5, 2), (7, 3, 4, 5))
     """
-    if not RUNS.fullmatch(text):
-        raise ValueError(f"positions {text!r} are not runs start:stop[:step] counted from 0")
-    parts = [[int(part) for part in run.split(":")] for run in text.split(",") if run]
-    runs = [range(*part) for part in parts]
-    if sum(len(run) for run in runs) > MOST:
-        raise ValueError(f"positions {text!r} are more than any axis has")
-    return runs[0] if len(runs) == 1 else tuple(position for run in runs for position in run)
+    found = runs(text)
+    return found[0] if len(found) == 1 else tuple(position for run in found for position in run)
+
+
+def disjoint(found: Iterable[range]) -> bool:
+    """Tell whether no position is in two of several runs.
+
+    Args:
+        found: Runs, none empty.
+
+    Returns:
+        Whether each position is in one run at most; long runs that interleave count as meeting.
+
+    Example:
+        >>> disjoint([range(3, 6), range(0, 3)]), disjoint([range(3, 6), range(5, 7)])
+        (True, False)
+    """
+    laid = sorted(found, key=itemgetter(0))
+    if all(one[-1] < other[0] for one, other in pairwise(laid)):
+        return True
+    count = sum(len(run) for run in laid)
+    return count <= INTERLEAVED and len(set().union(*laid)) == count

@@ -11,7 +11,7 @@ from legatee.document import Document, Record
 from legatee.errors import TransferRefused
 from legatee.folding import Row, folded
 from legatee.moves import Blend, Move, Untouched
-from legatee.positions import expand
+from legatee.positions import disjoint, runs
 from legatee.shares import share
 
 __all__ = ["Blend", "Move", "Receipt", "TensorAccount", "TransferPlan", "Untouched", "account"]
@@ -55,7 +55,7 @@ class TransferPlan(Document):
                     and isinstance(other, Move)
                     and entry.target_shape == other.target_shape
                     and any(
-                        set(expand(a)).isdisjoint(expand(b))
+                        disjoint([*runs(a), *runs(b)])
                         for a, b in zip(entry.put, other.put, strict=True)
                     )
                 ):
