@@ -38,7 +38,7 @@ def test_the_example_is_predicted_as_from_python():
         points = 100 * getattr(expected, f"{network}_spread")
         assert float(spread.removesuffix(" points")) == pytest.approx(points, abs=0.06)
     assert f"Inherit. Gain {100 * expected.gain:+.1f}" in out
-    assert f"Best inheritance ratio: {expected.best_alpha:g}." in out
+    assert f"Best inheritance ratio: {expected.best_alpha:g}, which" in out
     assert f"Held back by: {expected.limiting_factor}." in out
     assert f"scratch needs {expected.crossover:,} downstream samples; here are 40." in out
 
@@ -58,7 +58,7 @@ def test_the_papers_results_are_shown_beside():
 def test_negative_transfer_is_called_by_its_name():
     out = prints("predict", "u_norm=0", "upstream.n=100")
     assert out.startswith("The example setting with u_norm=0.0 upstream.n=100:\n")
-    assert "Train from scratch: negative transfer. Gain -" in out
+    assert ": Scratch does better: negative transfer. Gain -" in out
     assert "To get as far" not in out
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from browser import opened, visited
 from legatee import Setting, predict
-from legatee.cli.world import setting_of
+from legatee.cli.settings import setting_of
 from legatee.errors import InvalidSetting
 from legatee.experiments import explorer
 from legatee.setting import EXAMPLE, fields

@@ -63,7 +63,7 @@ MAY_TOUCH_DISK = {
     "advisor/decide",  # the folder that advise(out=...) is asked to keep
     "cli/ask",
     "cli/surgery",
-    "cli/world",
+    "cli/settings",
     "cli/sweep",
     "cli/reproduce",
     "experiments/reproduce",

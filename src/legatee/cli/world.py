@@ -1,11 +1,10 @@
 """The commands of the model world: ``predict`` and ``simulate``."""
 
 import json
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from math import isfinite, nan
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from legatee.cli.options import AsJson
-from legatee.errors import InvalidSetting
+from legatee.cli.settings import What, setting_of
 from legatee.quantity import QUANTITIES
 from legatee.setting import EXAMPLE, Setting, fields
 
@@ -23,15 +22,6 @@ if TYPE_CHECKING:
 
     from legatee.theory.predict import Prediction
 
-What = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[FILE] [FIELD=VALUE]...",
-        help="A setting: a .toml or .json file, fields such as `upstream.n=400`, or both; what is "
-        "not given is the example's. `legatee predict --fields` lists them.",
-        show_default=False,
-    ),
-]
 COMPILING = "The first run on a machine compiles for half a minute ..."
 
 
@@ -83,60 +73,6 @@ def simulate(
         _show_conditions(setting)
 
 
-def setting_of(what: list[str]) -> Setting:
-    """Make a setting of what was typed.
-
-    Args:
-        what: A file, ``FIELD=VALUE`` pairs, or both, which come on top.
-
-    Returns:
-        The setting; fields that are not given are the example's.
-
-    Raises:
-        InvalidSetting: If the file cannot be read, or a value is out of range.
-        UnknownName: If there is no such field.
-    """
-    files = [word for word in what if "=" not in word]
-    if len(files) > 1:
-        raise InvalidSetting(f"{files[0]!r} and {files[1]!r}: give one file, the rest FIELD=VALUE")
-    given = _read(Path(files[0])) if files else {}
-    for word in what:
-        if "=" in word:
-            name, _, text = word.partition("=")
-            given[name] = _value(name, text)
-    flat = {name: value for name, value in fields(EXAMPLE).items() if value is not None}
-    for name, value in given.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{own}": inner for own, inner in value.items()}
-        else:
-            flat[name] = value
-    return Setting.of(flat)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a file of fields."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise InvalidSetting(f"cannot read the setting {str(path)!r}: {error}") from error
-    if not isinstance(given, dict):
-        raise InvalidSetting(f"the setting {str(path)!r} is no table of fields")
-    return given
-
-
-def _value(name: str, text: str) -> int | float | str:
-    """Read one value: a number where a number is meant."""
-    if name not in QUANTITIES:
-        return text
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    raise InvalidSetting(f"{name} is {text!r}; expected {QUANTITIES[name].range}")
-
-
 def _finite(value: Any) -> Any:
     """Return what JSON can say: ``None`` for what is not finite."""
     if isinstance(value, dict):
@@ -175,6 +111,8 @@ def _show_fields() -> None:
 
 def _show_prediction(prediction: "Prediction") -> None:
     """Print what is predicted and what follows."""
+    from legatee.theory.predict import predict as ask
+
     console = Console(highlight=False)
     if prediction.outside:
         console.print("No prediction: the theory does not cover this setting.")
@@ -190,12 +128,15 @@ def _show_prediction(prediction: "Prediction") -> None:
     console.print(table)
     words = {
         "inherit": "Inherit",
-        "scratch": "Train from scratch: negative transfer",
+        "scratch": "Scratch does better: negative transfer",
         "either": "Either: inheriting makes no difference",
     }
     points, error = 100 * prediction.gain, 100 * prediction.error
-    console.print(f"{words[prediction.verdict]}. Gain {points:+.1f} ± {error:.1f} points.")
-    console.print(f"Best inheritance ratio: {prediction.best_alpha:g}.")
+    at = f"At the inheritance ratio {prediction.setting.alpha:g}"
+    console.print(f"{at}: {words[prediction.verdict]}. Gain {points:+.1f} ± {error:.1f} points.")
+    best = ask(replace(prediction.setting, alpha=prediction.best_alpha))
+    gains = f"gains {100 * best.gain:+.1f} points" if best.setting.alpha else "is scratch"
+    console.print(f"Best inheritance ratio: {best.setting.alpha:g}, which {gains}.")
     console.print(f"Held back by: {prediction.limiting_factor}.")
     if prediction.gain > 0:
         there = prediction.crossover
