@@ -61,7 +61,7 @@ def test_the_exit_code_is_0_when_done_1_when_refused_2_when_misused():
     refused = run("report", "nowhere")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.count("\n") == 1
-    assert refused.stderr.startswith("legatee: 'nowhere' holds no advice.json")
+    assert refused.stderr.startswith("legatee: 'nowhere' is no folder; ")
     assert run("plan").returncode == 2
 
 

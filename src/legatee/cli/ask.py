@@ -134,7 +134,10 @@ def _write_report(folder: Path) -> Path:
 
     found = sorted([*folder.glob("advice.json"), *folder.glob("*/advice.json")])
     if not found:
-        raise UnusableOutput(f"{str(folder)!r} holds no advice.json; run legatee advise first")
+        lack = "holds no advice.json" if folder.is_dir() else "is no folder"
+        raise UnusableOutput(
+            f"{str(folder)!r} {lack}; legatee demo, advise or reproduce make what is shown"
+        )
     cases = []
     for file in found:
         runs = file.parent / "runs.zarr"

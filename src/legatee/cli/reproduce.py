@@ -23,7 +23,7 @@ def reproduce(  # noqa: PLR0913 - one parameter for each option
     ] = None,
     full: Annotated[
         bool,
-        typer.Option("--full/--quick", help="For publication: hours; or ten minutes for all."),
+        typer.Option("--full/--quick", help="For publication: hours; or a few minutes for all."),
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder to fill, or to go on with.")] = Path(
         "legatee-figures"
