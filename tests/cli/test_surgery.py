@@ -217,6 +217,16 @@ def test_classes_have_names_where_their_order_is_told(legatee_does, upstream):
     assert [(move.take, move.put) for move in biases] == [(("1:5:3",), ("2:5:2",))]
 
 
+def test_names_of_classes_alone_decide(legatee_does, upstream):
+    """Class cat is the target's second and the source's first."""
+    Path("new.txt").write_text("ant\ncat\ndog\neel\nfox\n")
+    Path("old.txt").write_text("cat\nowl\nhen\nemu\nkoi\n")
+    names = ("--class-names", "new.txt", "--source-class-names", "old.txt")
+    plan = legatee.TransferPlan.from_json(legatee_does("plan", OLD, NEW, *SIZES, *names, "--json"))
+    biases = [move for move in plan.moves if move.target == "head.bias"]
+    assert [(move.take, move.put) for move in biases] == [(("0:1",), ("1:2",))]
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
