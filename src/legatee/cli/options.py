@@ -28,6 +28,7 @@ DATA = (
     "class, cropped to a square of that many pixels) or `npz:PATH` (arrays `inputs` and `labels`)"
 )
 MATCHES = ("first", "last", "spaced", "roles")  # words that `plan` takes in place of pairs
+RULES = ("uniform", "first", "random", "largest")
 PUBLISHED = "pretrained"  # in the place of a file: the weights that a publisher gives away
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
@@ -231,6 +232,17 @@ def class_map_of(pairs: list[str] | None) -> dict[int | str, int | str] | None:
     if len(split) > len({to for to, _ in split}):
         raise LegateeError(f"class is {pairs!r}; expected each target class once")
     return {to: frm for to, frm in split}
+
+
+def refuse_blind(rule: str, source: str) -> None:
+    """Refuse a rule that would look at what is not there: data, or weights of a source."""
+    if rule not in RULES:
+        raise LegateeError(
+            f"rule is {rule!r}; expected one of {', '.join(RULES)} (what looks at data, active and "
+            "signal, is legatee.plan's from Python)"
+        )
+    if rule == "largest" and "@" not in source:
+        raise LegateeError(f"rule 'largest' looks at weights; give {source}@FILE")
 
 
 def refuse_existing(path: Path) -> None:

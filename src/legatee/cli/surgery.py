@@ -21,6 +21,7 @@ from legatee.cli.options import (
     match_of,
     network_of,
     outline_of,
+    refuse_blind,
     refuse_existing,
     shape_of,
     typed_command,
@@ -110,6 +111,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
             refuse_existing(path)
     if out is not None and out == html:
         raise UnusableOutput(f"{str(out)!r} cannot be both plan and picture; choose another name")
+    refuse_blind(rule, source)
     size = shape_of(shape)
     looked_at = network_of if rule == "largest" else outline_of  # all other rules count shapes
     made = make(
