@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import transformers
 
 from legatee.surgery.checkpoint import write_weights
 from legatee.training.models import build
@@ -44,3 +45,67 @@ def test_the_largest_weights_are_those_of_the_file(legatee_does):
 def test_a_rule_that_the_command_line_has_not_is_refused(legatee_does, rule):
     said = refused(legatee_does("plan", OLD, NEW, *SIZES, "--rule", rule))
     assert "expected one of uniform, first, random, largest" in said
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+SMALL = {
+    "hidden_size": 16,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 1,
+    "intermediate_size": 32,
+}
+NAMES = {0: "cat", 1: "dog"}
+
+
+def saved_vit() -> None:
+    """Write a network of grey images of 24x16 and two classes as the folder ``vit``."""
+    images = {"image_size": (24, 16), "patch_size": 8, "num_channels": 1}
+    config = transformers.ViTConfig(**SMALL, **images, id2label=NAMES)
+    transformers.ViTForImageClassification(config).save_pretrained("vit")
+
+
+def shapes(does, *words: object) -> dict[str, list[int]]:
+    found = json.loads(does("catalog", *words, "--json"))
+    return {tensor["name"]: tensor["shape"] for tensor in found["tensors"]}
+
+
+def test_a_config_says_what_nobody_typed(legatee_does):
+    saved_vit()
+    found = shapes(legatee_does, "transformers:vit")
+    assert found["classifier.weight"] == [2, 16]
+    assert found["vit.embeddings.position_embeddings"] == [1, 1 + 3 * 2, 16]
+    assert found["vit.embeddings.patch_embeddings.projection.weight"] == [16, 1, 8, 8]
+    typed = shapes(legatee_does, "transformers:vit", "--classes", 7, "--shape", "3,8,8")
+    assert typed["classifier.weight"] == [7, 16]
+    assert typed["vit.embeddings.position_embeddings"] == [1, 2, 16]
+    assert typed["vit.embeddings.patch_embeddings.projection.weight"] == [16, 3, 8, 8]
+
+
+def test_a_folder_without_weights_is_the_network_that_it_describes(legatee_does):
+    saved_vit()
+    blank = legatee_does("plan", "transformers:vit", "transformers:vit", "--json")
+    whole = legatee_does("plan", "transformers:vit@pretrained", "transformers:vit", "--json")
+    assert whole == blank
+    assert legatee_does("plan", "transformers:vit", "transformers:vit").startswith("100.0%")
+
+
+def test_timm_says_what_nobody_typed(legatee_does):
+    """It lists ``vit_small_patch14_dinov2`` with images of 518x518, and without classes."""
+    found = shapes(legatee_does, "timm:vit_small_patch14_dinov2")
+    assert found["pos_embed"] == [1, 1 + 37 * 37, 384]
+    assert "head.weight" not in found
+
+
+def test_other_networks_have_the_classes_and_channels_of_imagenet(legatee_does):
+    found = shapes(legatee_does, "cnn:widths=8")
+    assert found["head.weight"] == [1000, 8]
+    assert found["features.conv1a.weight"] == [8, 3, 3, 3]
+
+
+@pytest.mark.parametrize("shape", ["3,0,0", "3,-1,8", "0,8,8", "3,8", "3,8,x", ""])
+def test_a_shape_that_is_none_is_refused(legatee_does, shape):
+    said = refused(legatee_does("catalog", "cnn:widths=8", "--shape", shape))
+    assert said == (
+        f"legatee: shape is {shape!r}; expected three numbers from 1, such as 3,224,224"
+    )

@@ -34,8 +34,21 @@ Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
 Rule = Annotated[str, typer.Option(help="Which channels: uniform, first, random or largest.")]
-Classes = Annotated[int, typer.Option(min=1, help="Classes of networks without weights.")]
-Shape = Annotated[str, typer.Option(help="Channels, height and width of one input.")]
+Classes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Classes of networks without weights; where absent, those that a config of "
+        "transformers or timm names, else 1000.",
+    ),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(
+        help="Channels, height and width of one input; where absent, likewise, else 3,224,224."
+    ),
+]
+Size = tuple[int, int, int]  # channels, height and width of one input
 Seed = Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to train in, one thread each.")]
 Device = Annotated[str | None, typer.Option(help="Where to train; a GPU when there is one.")]
@@ -44,8 +57,8 @@ Device = Annotated[str | None, typer.Option(help="Where to train; a GPU when the
 def network_of(
     spec: str,
     *,
-    classes: int,
-    shape: tuple[int, int, int],
+    classes: int | None,
+    shape: Size | None,
     seed: int = 0,
     trained: bool = False,
 ) -> "nn.Module":
@@ -53,8 +66,8 @@ def network_of(
 
     Args:
         spec: What the user typed.
-        classes: Outputs of a network without weights [count].
-        shape: Channels, height and width of one input [count].
+        classes: Outputs of a network without weights; ``None`` for its usual ones [count].
+        shape: Channels, height and width of one input; ``None`` for its usual ones [count].
         seed: Of random weights.
         trained: Whether a network without weights is refused.
 
@@ -70,22 +83,20 @@ def network_of(
     model, at, file = spec.partition("@")
     if (whole := _loaded(model, file, classes, shape)) is not None:
         return whole
-    if at:
-        sizes = _sizes(model, file, classes, shape)
-        network = build(model, classes=sizes[0], shape=sizes[1], seed=seed)
-        return load_weights(network, *_place(file)).eval()
-    if trained:
+    if trained and not at:
         raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
-    return build(model, classes=classes, shape=shape, seed=seed)
+    sizes = _sizes(model, file, classes, shape)
+    network = build(model, classes=sizes[0], shape=sizes[1], seed=seed)
+    return load_weights(network, *_place(file)).eval() if at else network
 
 
-def outline_of(spec: str, *, classes: int, shape: tuple[int, int, int]) -> "nn.Module":
+def outline_of(spec: str, *, classes: int | None, shape: Size | None) -> "nn.Module":
     """Build ``MODEL`` or ``MODEL@FILE`` without weights, as far as planning needs it.
 
     Args:
         spec: What the user typed; a file is looked at, but not read.
-        classes: Outputs of a network without weights [count].
-        shape: Channels, height and width of one input [count].
+        classes: Outputs of a network without weights; ``None`` for its usual ones [count].
+        shape: Channels, height and width of one input; ``None`` for its usual ones [count].
 
     Returns:
         The network, of shapes alone where possible.
@@ -95,21 +106,22 @@ def outline_of(spec: str, *, classes: int, shape: tuple[int, int, int]) -> "nn.M
     """
     from legatee.training.models import blank
 
-    model, at, file = spec.partition("@")
-    if file == PUBLISHED or (at and file):
+    model, at, _ = spec.partition("@")
+    if at:
         return weights_of(spec, classes=classes, shape=shape)[0]
-    return blank(model, classes=classes, shape=shape)
+    sizes = _sizes(model, "", classes, shape)
+    return blank(model, classes=sizes[0], shape=sizes[1])
 
 
 def weights_of(
-    spec: str, *, classes: int, shape: tuple[int, int, int]
+    spec: str, *, classes: int | None, shape: Size | None
 ) -> "tuple[nn.Module, Mapping[str, Tensor]]":
     """Return the network that ``MODEL@FILE`` names, and its weights as they lie in the file.
 
     Args:
         spec: What the user typed.
-        classes: Outputs, where the file does not tell [count].
-        shape: Channels, height and width of one input [count].
+        classes: Outputs, where the file does not tell; ``None`` for its usual ones [count].
+        shape: Channels, height and width of one input; ``None`` for its usual ones [count].
 
     Returns:
         The network, of shapes alone where possible, and its weights, mapped from the file one
@@ -132,7 +144,7 @@ def weights_of(
     return network, fitted(read_weights(*_place(file)), network, file)
 
 
-def _loaded(model: str, file: str, classes: int, shape: tuple[int, int, int]) -> "nn.Module | None":
+def _loaded(model: str, file: str, classes: int | None, shape: Size | None) -> "nn.Module | None":
     """Return a network whose weights its publisher's package alone can read, else ``None``."""
     from legatee.surgery.checkpoint import read_weights
     from legatee.training.configs import dressed
@@ -148,14 +160,17 @@ def _loaded(model: str, file: str, classes: int, shape: tuple[int, int, int]) ->
     return dressed(network, read_weights(*_place(file)), file).eval()
 
 
-def _sizes(
-    model: str, file: str, classes: int, shape: tuple[int, int, int]
-) -> tuple[int, tuple[int, int, int]]:
-    """Read off a file of weights how many classes it shows, and images of how many channels."""
+def _sizes(model: str, file: str, classes: int | None, shape: Size | None) -> tuple[int, Size]:
+    """Settle classes and shape: as typed, or usual; read off a file of weights where it tells."""
     from legatee.surgery.catalog import state, without_wrappers
     from legatee.surgery.checkpoint import read_weights
-    from legatee.training.models import blank
+    from legatee.training.models import blank, usual
 
+    if classes is None or shape is None:
+        own = usual(model)
+        classes, shape = own[0] if classes is None else classes, shape or own[1]
+    if not file:
+        return classes, shape
     given = read_weights(*_place(file))
     names = dict(zip(without_wrappers(list(given)), given, strict=True))
     network = blank(model, classes=classes, shape=shape)
@@ -174,14 +189,16 @@ def _place(file: str) -> tuple[str, str | None]:
     return (path, key) if path and not Path(file).exists() else (file, None)
 
 
-def shape_of(text: str) -> tuple[int, int, int]:
-    """Read ``C,H,W``."""
+def shape_of(text: str | None) -> Size | None:
+    """Read ``C,H,W``; ``None`` where nothing was typed."""
+    if text is None:
+        return None
     try:
         channels, height, width = (int(part) for part in text.split(","))
     except ValueError:
-        raise LegateeError(
-            f"shape is {text!r}; expected three numbers, such as 3,224,224"
-        ) from None
+        channels = height = width = 0
+    if min(channels, height, width) < 1:
+        raise LegateeError(f"shape is {text!r}; expected three numbers from 1, such as 3,224,224")
     return channels, height, width
 
 

@@ -35,8 +35,8 @@ NAMES = "a text file with one on each line, or a folder with a sub-folder for ea
 
 def catalog(
     model: Annotated[str, typer.Argument(help=f"What to look at: {MODEL}.")],
-    classes: Classes = 1000,
-    shape: Shape = "3,224,224",
+    classes: Classes = None,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """List a network's tensors, the role of each axis, and the channels that go together."""
@@ -93,8 +93,8 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     pad_kernels: Annotated[
         bool, typer.Option("--pad-kernels", help="Lay kernels into larger ones, zeros around.")
     ] = False,
-    classes: Classes = 1000,
-    shape: Shape = "3,224,224",
+    classes: Classes = None,
+    shape: Shape = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Write the plan here, as JSON.")] = None,
     html: Annotated[
@@ -156,8 +156,8 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     source: Source,
     target: Target,
     out: Annotated[Path, typer.Option(help="The initialised network, as .safetensors.")],
-    classes: Classes = 1000,
-    shape: Shape = "3,224,224",
+    classes: Classes = None,
+    shape: Shape = None,
     seed: Seed = 0,
     allow_rounding: Annotated[
         bool, typer.Option("--allow-rounding", help="Let numbers pass into a narrower type.")
@@ -206,8 +206,8 @@ def verify(
     source: Annotated[
         str | None, typer.Option(help="MODEL@FILE that it inherited from, to compare with.")
     ] = None,
-    classes: Classes = 1000,
-    shape: Shape = "3,224,224",
+    classes: Classes = None,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that a file of inherited weights is what it says, and what its source holds."""

@@ -37,12 +37,40 @@ def configured(name: str, classes: int, shape: tuple[int, int, int]) -> Callable
         LegateeError: If the package is not installed.
     """
     config = _config(name)
-    config.num_labels = classes
+    config.num_labels = classes  # names of classes are kept where there are as many
     if hasattr(config, "num_channels"):
         config.num_channels = shape[0]
     if hasattr(config, "image_size"):
         config.image_size = shape[1] if shape[1] == shape[2] else shape[1:]
     return partial(_architecture(config, name), config)
+
+
+def described(
+    name: str, classes: int, shape: tuple[int, int, int]
+) -> tuple[int, tuple[int, int, int]]:
+    """Return the classes and the shape of one input that a config speaks of.
+
+    Args:
+        name: As :func:`configured` takes it.
+        classes: Outputs, where it does not tell [count].
+        shape: Channels, height and width of one input, where it does not tell [count].
+
+    Returns:
+        Classes, and channels, height and width.
+
+    Raises:
+        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+        LegateeError: If the package is not installed.
+    """
+    config = _config(name)
+    height, width = shape[1:]
+    match getattr(config, "image_size", None):
+        case int(side):
+            height, width = side, side
+        case [int(height), int(width)]:
+            pass
+    channels = getattr(config, "num_channels", shape[0])
+    return getattr(config, "num_labels", classes), (channels, height, width)
 
 
 def pretrained(name: str) -> nn.Module:

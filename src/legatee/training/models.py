@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from legatee.errors import LegateeError, UnknownName, UnusableCheckpoint
-from legatee.training.configs import configured
+from legatee.training.configs import configured, described
 from legatee.training.specs import Range, read_options
 
+USUAL = 1000, (3, 224, 224)  # classes, and the shape of an image, where nothing else is said
 KINDS = ("cnn", "resnet", "torchvision", "timm", "transformers")
 
 
@@ -180,6 +181,34 @@ def blank(spec: str, *, classes: int, shape: tuple[int, int, int]) -> nn.Module:
         raise
     except LegateeError:
         return build(spec, classes=classes, shape=shape, seed=0)
+
+
+def usual(spec: str) -> tuple[int, tuple[int, int, int]]:
+    """Return the sizes that a network is built with where nobody asks for others.
+
+    Args:
+        spec: As :func:`build` reads it.
+
+    Returns:
+        Classes, and channels, height and width of one input [count]: those of a config of
+        transformers or of a model of timm, else those of ImageNet.
+
+    Raises:
+        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+
+    Example:
+        >>> usual("cnn:widths=16-32")
+        (1000, (3, 224, 224))
+    """
+    kind, _, name = spec.partition(":")
+    if kind == "transformers":
+        return described(name, *USUAL)
+    if kind == "timm":
+        import timm  # takes seconds
+
+        if (said := timm.models.get_pretrained_cfg(name)) is not None:
+            return said.num_classes, said.input_size
+    return USUAL
 
 
 def describe(network: nn.Module) -> str:
