@@ -1,6 +1,7 @@
 """What ``catalog`` and ``plan`` make of networks, sizes and rules as they are typed."""
 
 import json
+from pathlib import Path
 
 import pytest
 import transformers
@@ -108,4 +109,46 @@ def test_a_shape_that_is_none_is_refused(legatee_does, shape):
     said = refused(legatee_does("catalog", "cnn:widths=8", "--shape", shape))
     assert said == (
         f"legatee: shape is {shape!r}; expected three numbers from 1, such as 3,224,224"
+    )
+
+
+SIDED = """
+from torch import nn
+
+class Sided(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4 * 9 * 11, num_classes)
+
+    def forward(self, images):
+        return self.head(self.conv(images).flatten(1))
+"""
+
+
+def test_channels_are_followed_with_images_of_the_shape_that_was_typed(legatee_does, monkeypatch):
+    """A network of 9x11 images, of a size that nobody would guess."""
+    Path("sided.py").write_text(SIDED)
+    monkeypatch.syspath_prepend(".")
+    sizes = ("--classes", 2, "--shape", "3,9,11")
+    words = [line.split() for line in legatee_does("catalog", "sided:Sided", *sizes).splitlines()]
+    assert ["head.weight", "2x396", "class,", "in"] in words
+    plan = json.loads(
+        legatee_does("plan", "sided:Sided", "sided:Sided", *sizes, "--alpha", 0.5, "--json")
+    )
+    moves = {move["target"]: move for move in plan["entries"]}
+    assert moves["head.weight"]["put"] == ["0:2", f"0:{2 * 9 * 11}"]  # two channels of four
+
+
+def test_a_network_of_fixed_size_is_followed(legatee_does):
+    name = "timm:vit_tiny_patch16_224"
+    said = legatee_does("catalog", name, "--shape", "3,112,80")
+    assert said.startswith("152 tensors")
+    assert "class" in said
+
+
+def test_a_network_that_takes_no_images_ignores_their_shape(legatee_does):
+    config = transformers.BertConfig(**SMALL, vocab_size=30, max_position_embeddings=16)
+    transformers.BertModel(config).save_pretrained("bert")
+    assert legatee_does("catalog", "transformers:bert", "--shape", "3,8,8") == legatee_does(
+        "catalog", "transformers:bert"
     )

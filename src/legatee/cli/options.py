@@ -202,6 +202,13 @@ def shape_of(text: str | None) -> Size | None:
     return channels, height, width
 
 
+def images_of(shape: Size | None) -> "Tensor | None":
+    """Return one image of a shape that was typed, without numbers, to follow channels with."""
+    import torch  # takes seconds
+
+    return None if shape is None else torch.empty(1, *shape, device="meta")
+
+
 def image_shape(examples: "Examples") -> tuple[int, int, int]:
     """Return the shape of one image, or say that these are none."""
     if len(examples.shape) != 3:

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from legatee.cli.options import (
     Source,
     Target,
     class_map_of,
+    images_of,
     match_of,
     network_of,
     outline_of,
@@ -27,8 +28,13 @@ from legatee.cli.options import (
     typed_command,
     weights_of,
 )
-from legatee.errors import TransferRefused, UnusableOutput
+from legatee.errors import TransferRefused, UntraceableNetwork, UnusableOutput
 from legatee.shares import share
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from legatee.surgery.catalog import Catalog
 
 NAMES = "a text file with one on each line, or a folder with a sub-folder for each"
 
@@ -40,10 +46,10 @@ def catalog(
     as_json: AsJson = False,
 ) -> None:
     """List a network's tensors, the role of each axis, and the channels that go together."""
-    from legatee.surgery.catalog import read
     from legatee.surgery.listing import listing
 
-    found = read(outline_of(model, classes=classes, shape=shape_of(shape)))
+    size = shape_of(shape)
+    found = _followed(outline_of(model, classes=classes, shape=size), images_of(size))
     if not as_json:
         typer.echo(listing(found))
         return
@@ -60,6 +66,18 @@ def catalog(
     ]
     tensors = [asdict(tensor) for tensor in found.tensors.values()]
     typer.echo(json.dumps({"tensors": tensors, "groups": groups}))
+
+
+def _followed(network: "nn.Module", images: "Tensor | None") -> "Catalog":
+    """Catalogue with images of the shape that was typed, where the network accepts them."""
+    from legatee.surgery.catalog import read
+
+    try:
+        return read(network, images)
+    except UntraceableNetwork:
+        if images is None:
+            raise
+        return read(network)
 
 
 def plan(  # noqa: PLR0913 - one parameter for each option
@@ -125,6 +143,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         classes=class_map_of(class_map),
         class_names=_names(class_names),
         source_class_names=_names(source_class_names),
+        data=images_of(size),
         seed=seed,
         pad_kernels=pad_kernels,
     )
