@@ -152,3 +152,38 @@ def test_a_network_that_takes_no_images_ignores_their_shape(legatee_does):
     assert legatee_does("catalog", "transformers:bert", "--shape", "3,8,8") == legatee_does(
         "catalog", "transformers:bert"
     )
+
+
+# --- sizes that a file tells ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_channels_are_those_of_the_first_convolution(legatee_does, channels):
+    """The positions of ``pit`` come before it, as a tensor of four axes."""
+    sizes = {"classes": 7, "shape": (channels, 224, 224)}
+    write_weights("pit.safetensors", build("timm:pit_xs_224", seed=0, **sizes), {})
+    found = shapes(legatee_does, "timm:pit_xs_224@pit.safetensors")
+    assert found["patch_embed.conv.weight"] == [96, channels, 16, 16]
+    assert found["head.weight"] == [7, 384]
+
+
+LAST = """
+from torch import nn
+
+class Last(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.head, self.conv = nn.Linear(4, num_classes), nn.Conv2d(3, 4, 3)
+
+    def forward(self, images):
+        return self.head(self.conv(images).mean((2, 3)))
+"""
+
+
+def test_classes_are_those_of_the_head_wherever_it_is_defined(legatee_does, monkeypatch):
+    Path("last.py").write_text(LAST)
+    monkeypatch.syspath_prepend(".")
+    network = build("last:Last", classes=7, shape=(3, 9, 9), seed=0)
+    write_weights("last.safetensors", network, {})
+    found = shapes(legatee_does, "last:Last@last.safetensors", "--shape", "3,9,9")
+    assert found["head.weight"] == [7, 4]

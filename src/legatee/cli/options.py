@@ -162,8 +162,8 @@ def _loaded(model: str, file: str, classes: int | None, shape: Size | None) -> "
 
 def _sizes(model: str, file: str, classes: int | None, shape: Size | None) -> tuple[int, Size]:
     """Settle classes and shape: as typed, or usual; read off a file of weights where it tells."""
-    from legatee.surgery.catalog import state, without_wrappers
     from legatee.surgery.checkpoint import read_weights
+    from legatee.surgery.sizes import sizes_told
     from legatee.training.models import blank, usual
 
     if classes is None or shape is None:
@@ -171,16 +171,9 @@ def _sizes(model: str, file: str, classes: int | None, shape: Size | None) -> tu
         classes, shape = own[0] if classes is None else classes, shape or own[1]
     if not file:
         return classes, shape
-    given = read_weights(*_place(file))
-    names = dict(zip(without_wrappers(list(given)), given, strict=True))
     network = blank(model, classes=classes, shape=shape)
-    held = [name for name, value in state(network).items() if value.ndim > 1 and name in names]
-    if not held:
-        return classes, shape
-    shapes = [tuple(given[names[name]].shape) for name in held]
-    images = [one for one in shapes if len(one) == 4]
-    # The first convolution reads the channels, the last layer shows the classes.
-    return shapes[-1][0], (images[0][1] if images else shape[0], *shape[1:])
+    told = sizes_told(read_weights(*_place(file)), network, classes, shape[0])
+    return told[0], (told[1], *shape[1:])
 
 
 def _place(file: str) -> tuple[str, str | None]:
@@ -200,13 +193,6 @@ def shape_of(text: str | None) -> Size | None:
     if min(channels, height, width) < 1:
         raise LegateeError(f"shape is {text!r}; expected three numbers from 1, such as 3,224,224")
     return channels, height, width
-
-
-def images_of(shape: Size | None) -> "Tensor | None":
-    """Return one image of a shape that was typed, without numbers, to follow channels with."""
-    import torch  # takes seconds
-
-    return None if shape is None else torch.empty(1, *shape, device="meta")
 
 
 def image_shape(examples: "Examples") -> tuple[int, int, int]:

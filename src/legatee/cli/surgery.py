@@ -18,7 +18,6 @@ from legatee.cli.options import (
     Source,
     Target,
     class_map_of,
-    images_of,
     match_of,
     network_of,
     outline_of,
@@ -46,10 +45,11 @@ def catalog(
     as_json: AsJson = False,
 ) -> None:
     """List a network's tensors, the role of each axis, and the channels that go together."""
+    from legatee.surgery.guess import image
     from legatee.surgery.listing import listing
 
     size = shape_of(shape)
-    found = _followed(outline_of(model, classes=classes, shape=size), images_of(size))
+    found = _followed(outline_of(model, classes=classes, shape=size), image(size))
     if not as_json:
         typer.echo(listing(found))
         return
@@ -68,14 +68,14 @@ def catalog(
     typer.echo(json.dumps({"tensors": tensors, "groups": groups}))
 
 
-def _followed(network: "nn.Module", images: "Tensor | None") -> "Catalog":
+def _followed(network: "nn.Module", example: "Tensor | None") -> "Catalog":
     """Catalogue with images of the shape that was typed, where the network accepts them."""
     from legatee.surgery.catalog import read
 
     try:
-        return read(network, images)
+        return read(network, example)
     except UntraceableNetwork:
-        if images is None:
+        if example is None:
             raise
         return read(network)
 
@@ -122,6 +122,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Say what the target would inherit from the source, without copying anything."""
     from legatee.disk import write_text
+    from legatee.surgery.guess import image
     from legatee.surgery.plan import plan as make
 
     for path in (out, html):
@@ -143,7 +144,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         classes=class_map_of(class_map),
         class_names=_names(class_names),
         source_class_names=_names(source_class_names),
-        data=images_of(size),
+        data=image(size),
         seed=seed,
         pad_kernels=pad_kernels,
     )

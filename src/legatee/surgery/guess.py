@@ -28,6 +28,18 @@ def guesses(network: nn.Module) -> list[Tensor]:
     return []
 
 
+def image(shape: tuple[int, int, int] | None) -> Tensor | None:
+    """Return one image without numbers, to follow channels with.
+
+    Args:
+        shape: Its channels, height and width, if they are known [count].
+
+    Returns:
+        The image, on the meta device; ``None`` where it has to be guessed.
+    """
+    return None if shape is None else torch.empty(1, *shape, device="meta")
+
+
 def _empty(reader: nn.Conv2d | nn.Linear, *shape: int) -> Tensor:
     """Return an input without numbers, of the type that its first reader computes in."""
     held = reader.weight.dtype
