@@ -1,11 +1,13 @@
 """What ``catalog`` and ``plan`` make of networks, sizes and rules as they are typed."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 import transformers
 
+from legatee.cli import main
 from legatee.surgery.checkpoint import write_weights
 from legatee.training.models import build
 
@@ -187,3 +189,38 @@ def test_classes_are_those_of_the_head_wherever_it_is_defined(legatee_does, monk
     write_weights("last.safetensors", network, {})
     found = shapes(legatee_does, "last:Last@last.safetensors", "--shape", "3,9,9")
     assert found["head.weight"] == [7, 4]
+
+
+# --- networks that cannot be followed -------------------------------------------------------------
+
+RECURRENT = """
+from torch import nn
+
+class Recurrent(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.memory = nn.LSTM(4, 8, batch_first=True)
+        self.head = nn.Linear(8, num_classes)
+
+    def forward(self, words):
+        return self.head(self.memory(words)[0][:, -1])
+"""
+
+
+def test_tensors_alone_are_listed_where_channels_cannot_be_followed(monkeypatch, capsys):
+    Path("recurrent.py").write_text(RECURRENT)
+    monkeypatch.syspath_prepend(".")
+    words = ["legatee", "catalog", "recurrent:Recurrent", "--classes", "3"]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert not left.value.code
+    said = capsys.readouterr()
+    lines = [line.split() for line in said.out.splitlines()]
+    # Four gates of 8 rows, with two biases, and the head: 32 * (4 + 8 + 1 + 1) + 3 * (8 + 1).
+    assert said.out.startswith("6 tensors, 475 elements")
+    assert ["memory.weight_ih_l0", "32x4", "unknown,", "unknown"] in lines
+    assert ["head.weight", "3x8", "unknown,", "unknown"] in lines
+    assert "group" not in {line[0] for line in lines}
+    assert said.err.startswith("legatee: channels could not be followed: ")
+    assert said.err.count("\n") == 1

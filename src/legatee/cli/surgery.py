@@ -69,15 +69,16 @@ def catalog(
 
 
 def _followed(network: "nn.Module", example: "Tensor | None") -> "Catalog":
-    """Catalogue with images of the shape that was typed, where the network accepts them."""
-    from legatee.surgery.catalog import read
+    """Catalogue with images as typed, else with a guess, else the tensors alone, and say so."""
+    from legatee.surgery.catalog import read, read_tensors
 
     try:
         return read(network, example)
-    except UntraceableNetwork:
-        if example is None:
-            raise
-        return read(network)
+    except UntraceableNetwork as error:
+        if example is not None:
+            return _followed(network, None)
+        typer.echo(f"legatee: channels could not be followed: {error}", err=True)
+        return read_tensors(network)
 
 
 def plan(  # noqa: PLR0913 - one parameter for each option
