@@ -190,8 +190,7 @@ def usual(spec: str) -> tuple[int, tuple[int, int, int]]:
         spec: As :func:`build` reads it.
 
     Returns:
-        Classes, and channels, height and width of one input [count]: those of a config of
-        transformers or of a model of timm, else those of ImageNet.
+        Classes and shape [count]: as a config of transformers or timm tells, else ImageNet's.
 
     Raises:
         UnusableCheckpoint: If there is no such config, or it asks for code of its own.
@@ -206,8 +205,8 @@ def usual(spec: str) -> tuple[int, tuple[int, int, int]]:
     if kind == "timm":
         import timm  # takes seconds
 
-        if (said := timm.models.get_pretrained_cfg(name)) is not None:
-            return said.num_classes, said.input_size
+        said = timm.models.get_pretrained_cfg(name)
+        return (said.num_classes, said.input_size) if said else USUAL
     return USUAL
 
 
@@ -250,18 +249,26 @@ def _resnet(rest: str, classes: int, shape: tuple[int, int, int]) -> Callable[[]
 
 
 def _torchvision(name: str, classes: int, shape: tuple[int, int, int]) -> Callable[[], nn.Module]:
-    """Find a classifier of torchvision."""
+    """Find a model of torchvision; one that segments is built without weights of its backbone."""
     from torchvision import models  # takes seconds
 
-    known = models.list_models(module=models)  # the classifiers of still images
-    if name not in known:
+    if name not in (known := torchvision_names()):
         raise UnknownName("torchvision model", name, known)
     if shape[0] != 3:
         raise LegateeError(
             f"torchvision's {name!r} takes 3 channels, the inputs {shape} have {shape[0]}; "
             "use timm, which adapts, or RGB images"
         )
-    return partial(models.get_model, name, weights=None, num_classes=classes)
+    segments = name in models.list_models(module=models.segmentation)
+    bare: dict[str, Any] = {"weights_backbone": None} if segments else {}
+    return partial(models.get_model, name, weights=None, num_classes=classes, **bare)
+
+
+def torchvision_names() -> list[str]:
+    """Return the names of torchvision's models of still images: those that classify or segment."""
+    from torchvision import models  # takes seconds
+
+    return models.list_models(module=models) + models.list_models(module=models.segmentation)
 
 
 def _timm(name: str, classes: int, shape: tuple[int, int, int]) -> Callable[[], nn.Module]:
