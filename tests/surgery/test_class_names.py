@@ -166,8 +166,9 @@ REFUSED = {
     "a name without an order": ({0: "cat"}, {}, r"'cat' of the source.*give source_class_names"),
     "too few names": ({0: 0}, {"class_names": PETS[:2]}, "2 names.*3 classes of the target"),
     "a class twice": ({"cat": 1, 0: 2}, BOTH, "target class 0 was given twice, as 'cat' and 0"),
-    "a number too high": ({0: 6}, BOTH, "the source has classes 0 to 5, not 6"),
-    "a number below": ({-1: 2}, BOTH, "the target has classes 0 to 2, not -1"),
+    "a number too high": ({0: 6}, {}, "the source has classes 0 to 5, not 6"),
+    "a number of known names": ({3: 0}, BOTH, r"classes 0 to 2 \(cat, dog, fish\), not 3"),
+    "a number below": ({-1: 2}, {}, "the target has classes 0 to 2, not -1"),
 }
 
 

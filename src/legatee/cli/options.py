@@ -28,7 +28,7 @@ DATA = (
     "class, cropped to a square of that many pixels) or `npz:PATH` (arrays `inputs` and `labels`)"
 )
 MATCHES = ("first", "last", "spaced", "roles")  # words that `plan` takes in place of pairs
-RULES = ("uniform", "first", "random", "largest")
+DATA_RULES = ("active", "signal")
 PUBLISHED = "pretrained"  # in the place of a file: the weights that a publisher gives away
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
@@ -80,7 +80,7 @@ def network_of(
     from legatee.surgery.checkpoint import load_weights
     from legatee.training.models import build
 
-    model, at, file = spec.partition("@")
+    model, at, file = _parts(spec)
     if (whole := _loaded(model, file, classes, shape)) is not None:
         return whole
     if trained and not at:
@@ -106,7 +106,7 @@ def outline_of(spec: str, *, classes: int | None, shape: Size | None) -> "nn.Mod
     """
     from legatee.training.models import blank
 
-    model, at, _ = spec.partition("@")
+    model, at, _ = _parts(spec)
     if at:
         return weights_of(spec, classes=classes, shape=shape)[0]
     sizes = _sizes(model, "", classes, shape)
@@ -134,7 +134,7 @@ def weights_of(
     from legatee.surgery.checkpoint import fitted, read_weights
     from legatee.training.models import blank
 
-    model, at, file = spec.partition("@")
+    model, at, file = _parts(spec)
     if not at:
         raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
     if (whole := _loaded(model, file, classes, shape)) is not None:
@@ -142,6 +142,14 @@ def weights_of(
     sizes = _sizes(model, file, classes, shape)
     network = blank(model, classes=sizes[0], shape=sizes[1])
     return network, fitted(read_weights(*_place(file)), network, file)
+
+
+def _parts(spec: str) -> tuple[str, str, str]:
+    """Read ``MODEL@FILE``: the model, whether there is an ``@``, and the file."""
+    model, at, file = spec.partition("@")
+    if model.startswith("hf:") and file != PUBLISHED:
+        raise LegateeError(f"{model!r} is known with its own weights alone: {model}@{PUBLISHED}")
+    return model, at, file
 
 
 def _loaded(model: str, file: str, classes: int | None, shape: Size | None) -> "nn.Module | None":
@@ -222,8 +230,10 @@ def match_of(match: list[str] | None) -> dict[str, str] | str | None:
     """Read ``TARGET=SOURCE`` pairs, or one word such as ``roles`` or ``last:3``."""
     if not match:
         return None
-    if len(match) == 1 and match[0].partition(":")[0] in MATCHES:
-        return match[0]
+    if words := [word for word in match if word.partition(":")[0] in MATCHES]:
+        if len(match) == 1:
+            return match[0]
+        raise LegateeError(f"match is {words[0]!r} and more; expected one word, or pairs")
     if wrong := [pair for pair in match if pair.count("=") != 1]:
         raise LegateeError(
             f"match is {wrong[0]!r}; expected TARGET=SOURCE, or one of first:K, last:K, spaced:K, "
@@ -232,13 +242,21 @@ def match_of(match: list[str] | None) -> dict[str, str] | str | None:
     return dict(pair.split("=") for pair in match)
 
 
-def class_map_of(pairs: list[str] | None) -> dict[int | str, int | str] | None:
-    """Read ``TARGET=SOURCE`` pairs of classes: what is written in digits is a number."""
+def class_map_of(
+    pairs: list[str] | None, names: list[str] | None, source_names: list[str] | None
+) -> dict[int | str, int | str] | None:
+    """Read ``TARGET=SOURCE`` pairs of classes: in digits a number, if no class is called so."""
     if not pairs:
         return None
     if wrong := [pair for pair in pairs if pair.count("=") != 1]:
         raise LegateeError(f"class is {wrong[0]!r}; expected TARGET=SOURCE, such as 0=281")
-    split = [[int(word) if word.isdecimal() else word for word in p.split("=")] for p in pairs]
+    split = [
+        [
+            int(word) if word.isdecimal() and word not in (known or ()) else word
+            for word, known in zip(pair.split("="), (names, source_names), strict=True)
+        ]
+        for pair in pairs
+    ]
     if len(split) > len({to for to, _ in split}):
         raise LegateeError(f"class is {pairs!r}; expected each target class once")
     return {to: frm for to, frm in split}
@@ -246,11 +264,8 @@ def class_map_of(pairs: list[str] | None) -> dict[int | str, int | str] | None:
 
 def refuse_blind(rule: str, source: str) -> None:
     """Refuse a rule that would look at what is not there: data, or weights of a source."""
-    if rule not in RULES:
-        raise LegateeError(
-            f"rule is {rule!r}; expected one of {', '.join(RULES)} (what looks at data, active and "
-            "signal, is legatee.plan's from Python)"
-        )
+    if rule in DATA_RULES:
+        raise LegateeError(f"rule {rule!r} looks at data; call legatee.plan from Python")
     if rule == "largest" and "@" not in source:
         raise LegateeError(f"rule 'largest' looks at weights; give {source}@FILE")
 

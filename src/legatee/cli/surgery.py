@@ -101,7 +101,10 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     ] = None,
     class_map: Annotated[
         list[str] | None,
-        typer.Option("--class", help="TARGET=SOURCE, classes that mean the same; repeatable."),
+        typer.Option(
+            "--class",
+            help="TARGET=SOURCE, classes that mean the same, by number or name; repeatable.",
+        ),
     ] = None,
     class_names: Annotated[
         Path | None, typer.Option(help=f"Names of the target's classes: {NAMES}.")
@@ -132,7 +135,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     if out is not None and out == html:
         raise UnusableOutput(f"{str(out)!r} cannot be both plan and picture; choose another name")
     refuse_blind(rule, source)
-    size = shape_of(shape)
+    size, names = shape_of(shape), (_names(class_names), _names(source_class_names))
     looked_at = network_of if rule == "largest" else outline_of  # all other rules count shapes
     made = make(
         looked_at(source, classes=classes, shape=size),
@@ -142,9 +145,9 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         match=match_of(match),
         include=include or (),
         exclude=exclude or (),
-        classes=class_map_of(class_map),
-        class_names=_names(class_names),
-        source_class_names=_names(source_class_names),
+        classes=class_map_of(class_map, *names),
+        class_names=names[0],
+        source_class_names=names[1],
         data=image(size),
         seed=seed,
         pad_kernels=pad_kernels,

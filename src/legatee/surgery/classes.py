@@ -10,6 +10,7 @@ from legatee.surgery.draft import Heads
 
 Class = int | str  # its number, or its name where the names are known in their order
 NAMED = 3  # pairs of classes that a warning names
+SHOWN = 12  # names of classes that a refusal shows
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ class Classes:
         if isinstance(given, str):
             return self._named(given)
         if not 0 <= given < self.size:
-            raise TransferRefused(f"the {self.side} has classes 0 to {self.size - 1}, not {given}")
+            some = f" ({', '.join(self.names[:SHOWN])})" if self.names else ""
+            raise TransferRefused(
+                f"the {self.side} has classes 0 to {self.size - 1}{some}, not {given}"
+            )
         return given
 
     def _named(self, name: str) -> int:
