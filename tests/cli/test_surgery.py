@@ -217,6 +217,29 @@ def test_classes_have_names_where_their_order_is_told(legatee_does, upstream):
     assert [(move.take, move.put) for move in biases] == [(("1:5:3",), ("2:5:2",))]
 
 
+def test_names_of_classes_alone_decide(legatee_does, upstream):
+    """Class cat is the target's second and the source's first."""
+    Path("new.txt").write_text("ant\ncat\ndog\neel\nfox\n")
+    Path("old.txt").write_text("cat\nowl\nhen\nemu\nkoi\n")
+    names = ("--class-names", "new.txt", "--source-class-names", "old.txt")
+    plan = legatee.TransferPlan.from_json(legatee_does("plan", OLD, NEW, *SIZES, *names, "--json"))
+    biases = [move for move in plan.moves if move.target == "head.bias"]
+    assert [(move.take, move.put) for move in biases] == [(("0:1",), ("1:2",))]
+
+
+def test_classes_may_be_called_in_digits(legatee_does, upstream):
+    """Names of digits, in another order than the digits themselves."""
+    Path("new.txt").write_text("4\n3\n2\n1\n0\n")
+    Path("old.txt").write_text("1\n2\n4\n8\n16\n")
+    here, there = ("--class-names", "new.txt"), ("--source-class-names", "old.txt")
+    taken = []
+    for words in (("--class", "4=16", *here, *there), ("--class", "4=3", *here)):
+        said = legatee_does("plan", OLD, NEW, *SIZES, *words, "--json")
+        moves = legatee.TransferPlan.from_json(said).moves
+        taken += [(move.take, move.put) for move in moves if move.target == "head.bias"]
+    assert taken == [(("4:5",), ("0:1",)), (("3:4",), ("0:1",))]
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -320,6 +343,21 @@ def test_an_output_that_exists(legatee_does, planned):
 )
 def test_classes_that_cannot_be_told(legatee_does, upstream, words, expected):
     assert expected in refused(legatee_does("plan", OLD, NEW, *SIZES, *words))
+
+
+def test_words_and_pairs_of_a_match_are_not_mixed(legatee_does, upstream):
+    for more in ("last:1", "head=head"):
+        words = ("--match", "first:1", "--match", more)
+        said = refused(legatee_does("plan", OLD, NEW, *SIZES, *words))
+        assert said == "legatee: match is 'first:1' and more; expected one word, or pairs"
+
+
+@pytest.mark.parametrize("spec", ["hf:owner/name", "hf:owner/name@old.safetensors"])
+def test_a_network_of_the_hub_has_its_own_weights(legatee_does, planned, spec):
+    expected = "is known with its own weights alone: hf:owner/name@pretrained"
+    assert expected in refused(legatee_does("catalog", spec))
+    assert expected in refused(legatee_does("plan", spec, NEW))
+    assert expected in refused(inherit(legatee_does, source=spec))
 
 
 def test_a_plan_where_one_exists_is_refused_before_any_work(legatee_does, planned):

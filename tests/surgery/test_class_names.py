@@ -61,10 +61,101 @@ def test_weight_and_bias_of_a_head_are_filled_together_or_not_at_all():
         assert {r.target for r in plan.untouched} == {"head.weight", "head.bias"}
 
 
-def test_names_alone_map_no_class():
+def rows(plan: legatee.TransferPlan) -> set[tuple[str, str]]:
+    return {(m.take[0], m.put[0]) for m in plan.moves if m.target.startswith("head.")}
+
+
+def test_names_alone_decide_where_both_networks_have_them():
+    """ANIMALS has a cat and a dog as its classes 2 and 3; PETS as 0 and 1."""
     source, target = networks()
     plan = legatee.plan(source, target, class_names=PETS, source_class_names=ANIMALS)
-    assert plan == legatee.plan(source, target)
+    assert rows(plan) == {("2:4", "0:2")}
+    assert plan.warnings == (
+        "2 of 3 classes of the target are the source's by name ('cat', 0 here and 2 there; 'dog', "
+        "1 here and 3 there)",
+    )
+    assert rows(legatee.plan(source, target, class_names=PETS)) == set()
+
+
+INSECTS = ("ant", "bee", "cat")
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "expected"),
+    [
+        (INSECTS, INSECTS, {("0:3", "0:3")}),
+        (INSECTS, ("cat", "ant", "bee"), {("1:3,0:1", "0:3")}),
+        (INSECTS, ("cow", "dog", "eel"), set()),
+        (INSECTS, ("dog", "dog", "cat"), {("2:3", "2:3")}),
+        (("ant", "ant", "cat"), INSECTS, {("2:3", "2:3")}),
+        (INSECTS, None, {("0:3", "0:3")}),
+    ],
+    ids=["equal", "turned", "none", "twice there", "twice here", "unknown"],
+)
+@pytest.mark.parametrize("carried", [False, True])
+def test_names_of_equal_architectures_are_heeded(here, there, expected, carried):
+    source, target = small_resnet(4, classes=3), small_resnet(4, classes=3)
+    given = {"class_names": here, "source_class_names": there}
+    if carried:
+        given = {}
+        for network, names in (
+            (target, here),
+            (source, there or ("LABEL_0", "LABEL_1", "LABEL_2")),
+        ):
+            network.config = SimpleNamespace(id2label=dict(enumerate(names)))
+    plan = legatee.plan(source, target, **given)
+    assert rows(plan) == expected
+    assert ("the head stays as it is" in " ".join(plan.warnings)) == (not expected)
+    assert rows(legatee.plan(source, target, head=False, **given)) == set()
+
+
+def test_equal_names_make_heads_of_other_architectures_the_same():
+    source, target = small_resnet(6, classes=3), small_resnet(4, classes=3)
+    names = {"class_names": INSECTS, "source_class_names": list(INSECTS)}
+    assert rows(legatee.plan(source, target, **names)) == {("0:3", "0:3")}
+    assert rows(legatee.plan(source, target)) == set()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [dict(enumerate(INSECTS)), {"2": "cat", "0": "ant", "1": "bee"}, list(INSECTS)],
+    ids=["numbers", "text", "list"],
+)
+def test_a_config_names_classes_in_any_form(labels):
+    source, target = small_resnet(4, classes=3), small_resnet(4, classes=3)
+    target.config = SimpleNamespace(id2label=labels)
+    plan = legatee.plan(source, target, classes={"bee": 0})
+    assert rows(plan) == {("0:1", "1:2")}
+
+
+@pytest.mark.parametrize(
+    "labels", [{0: "ant", 1: "bee"}, {1: "ant", 2: "bee", 3: "cat"}], ids=["fewer", "from one"]
+)
+def test_names_of_another_task_are_not_those_of_the_head(labels):
+    source, target = small_resnet(4, classes=3), small_resnet(4, classes=3)
+    target.config = SimpleNamespace(id2label=labels)
+    names = {"source_class_names": ("cat", "ant", "bee")}
+    assert rows(legatee.plan(source, target, **names)) == {("0:3", "0:3")}
+
+
+@pytest.mark.parametrize("side", ["class_names", "source_class_names"])
+def test_names_are_counted_even_where_no_class_is_called(side):
+    source, target = small_resnet(4, classes=3), small_resnet(4, classes=3)
+    with pytest.raises(LegateeError, match="2 names were given for the 3 classes of the"):
+        legatee.plan(source, target, **{side: ["ant", "bee"]})
+
+
+def test_names_of_classes_that_no_layer_shows_are_refused():
+    class Twins(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.one, self.two = nn.Linear(3, 5), nn.Linear(5, 2), nn.Linear(5, 4)
+
+        def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return self.one(self.body(inputs)), self.two(self.body(inputs))
+
+    with pytest.raises(LegateeError, match=r"names of the target's classes.*no one layer"):
+        legatee.plan(Twins(), Twins(), class_names=["ant", "bee"])
 
 
 BOTH = {"class_names": PETS, "source_class_names": ANIMALS}
@@ -75,8 +166,9 @@ REFUSED = {
     "a name without an order": ({0: "cat"}, {}, r"'cat' of the source.*give source_class_names"),
     "too few names": ({0: 0}, {"class_names": PETS[:2]}, "2 names.*3 classes of the target"),
     "a class twice": ({"cat": 1, 0: 2}, BOTH, "target class 0 was given twice, as 'cat' and 0"),
-    "a number too high": ({0: 6}, BOTH, "the source has classes 0 to 5, not 6"),
-    "a number below": ({-1: 2}, BOTH, "the target has classes 0 to 2, not -1"),
+    "a number too high": ({0: 6}, {}, "the source has classes 0 to 5, not 6"),
+    "a number of known names": ({3: 0}, BOTH, r"classes 0 to 2 \(cat, dog, fish\), not 3"),
+    "a number below": ({-1: 2}, {}, "the target has classes 0 to 2, not -1"),
 }
 
 

@@ -99,6 +99,23 @@ def test_a_file_without_tensors_is_refused(thing):
         read_weights("a.pt")
 
 
+UNUSUAL = {
+    "sparse": lambda: torch.eye(3).to_sparse(),
+    "meta": lambda: torch.empty(3, 3, device="meta"),
+    "quantized": lambda: torch.quantize_per_tensor(torch.eye(3), 0.1, 0, torch.qint8),
+}
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")  # made here, not by a reader
+@pytest.mark.parametrize("kind", UNUSUAL)
+@pytest.mark.parametrize("key", [None, "model"])
+def test_a_tensor_that_is_no_plain_array_is_refused_by_name(kind, key):
+    tensors = {"fine": torch.ones(2), "odd": UNUSUAL[kind]()}
+    torch.save(tensors if key is None else {key: tensors}, "a.pt")
+    with pytest.raises(UnusableCheckpoint, match=rf"'a\.pt' holds 'odd' as a {kind} tensor"):
+        read_weights("a.pt", key)
+
+
 def test_a_whole_pickled_network_is_refused(network):
     torch.save(network, "a.pt")
     with pytest.raises(UnusableCheckpoint, match=r"a\.pt"):

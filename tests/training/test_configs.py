@@ -154,9 +154,74 @@ def test_half_precision_is_widened(vit):
     assert torch.equal(found.classifier.weight, vit.classifier.weight.half().float())
 
 
-def test_heads_of_other_tasks_are_left(vit):
+def test_double_precision_is_kept(vit):
+    vit.double().save_pretrained("vit")
+    weight = vit.classifier.weight + 1e-12  # which single precision does not hold
+    with_tensors(lambda t: t.update({"classifier.weight": weight.detach()}))
+    assert torch.equal(published("transformers:vit").classifier.weight, weight)
+    network = blank("transformers:vit", classes=5, shape=SHAPE)
+    found = dressed(network, load_file("vit/model.safetensors"), "model.safetensors")
+    assert torch.equal(found.classifier.weight, weight)
+
+
+def test_double_precision_is_kept_where_the_config_does_not_say_so(vit):
+    vit.double()
+    tensors = {name: value.double() for name, value in load_file("vit/model.safetensors").items()}
+    edited("vit", dtype="float32")
+    network = blank("transformers:vit", classes=5, shape=SHAPE)
+    found = dressed(network, tensors, "model.safetensors")
+    assert found.classifier.weight.dtype == torch.float64
+
+
+def test_heads_of_other_tasks_are_left_and_named(vit, caplog):
     with_tensors(lambda t: t.update({"other.weight": torch.ones(3)}))
     assert torch.equal(published("transformers:vit").classifier.weight, vit.classifier.weight)
+    assert caplog.messages == [
+        "'transformers:vit' holds other heads as well, which are left: other.weight"
+    ]
+
+
+def berts(kind: type[nn.Module], **more: Tensor) -> None:
+    """Write what BERT is published as, with more tensors, for a network of another kind."""
+    transformers.BertForPreTraining(transformers.BertConfig(**BERT)).save_pretrained("bert")
+    file = "bert/model.safetensors"
+    save_file(load_file(file) | more, file, {"format": "pt"})
+    edited("bert", architectures=[kind.__name__])
+
+
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [
+        (transformers.BertForMaskedLM, "bert.pooler, cls.seq_relationship"),
+        (transformers.BertModel, "cls.predictions, cls.seq_relationship"),
+    ],
+)
+def test_bert_as_it_is_published_is_read(kind, left, caplog):
+    """With a head that tells whether sentences follow one another, and a pooler before it."""
+    berts(kind)
+    assert type(published("transformers:bert")) is kind
+    assert [message.partition(": ")[2] for message in caplog.messages] == [left]
+
+
+@pytest.mark.parametrize("kind", [transformers.BertForMaskedLM, transformers.BertModel])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bert.encoder.layer.0.adapter.weight",
+        "bert.encoder.layer.0.attention.self.query.lora_A.weight",
+        "bert.encoder.adapter.weight",
+        "bert.embeddings.more.weight",
+    ],
+)
+def test_what_would_be_part_of_a_layer_is_refused(kind, name):
+    berts(kind, **{name: torch.ones(3)})
+    assert f"it has no '{name}'" in said_by(lambda: published("transformers:bert"))
+
+
+def test_an_adapter_of_a_head_is_refused(vit):
+    with_tensors(lambda t: t.update({"classifier.lora_A.weight": torch.ones(3)}))
+    said = said_by(lambda: published("transformers:vit"))
+    assert "it has no 'classifier.lora_A.weight'" in said
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+import legatee
 from legatee.errors import LegateeError, UnknownName
-from legatee.training.models import build, describe
+from legatee.training.models import blank, build, describe
 
 
 def outputs(network: nn.Module, shape: tuple[int, int, int]) -> tuple[int, ...]:
@@ -90,6 +91,19 @@ def test_without_a_seed_weights_come_from_the_global_generator():
     torch.manual_seed(7)
     free = build("cnn", classes=3, shape=(1, 8, 8))
     assert_same(free, build("cnn", classes=3, shape=(1, 8, 8), seed=7))
+
+
+def test_a_network_that_segments_is_built_without_asking_for_weights(monkeypatch):
+    """By default torchvision would download those of the backbone."""
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", None)
+    with torch.device("meta"):
+        network = build("torchvision:deeplabv3_resnet50", classes=4, shape=(3, 32, 32), seed=0)
+    assert network.classifier[-1].out_channels == 4
+    classifier = blank("torchvision:resnet50", classes=4, shape=(3, 32, 32))
+    moved = {move.target: move.source for move in legatee.plan(network, classifier).moves}
+    left = classifier.state_dict().keys() - moved.keys()
+    assert left == {"fc.weight", "fc.bias"}
+    assert moved["layer4.2.conv3.weight"] == "backbone.layer4.2.conv3.weight"
 
 
 def test_torchvision_by_name():

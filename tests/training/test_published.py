@@ -37,6 +37,14 @@ def test_weights_in_the_cache_need_no_network(cache):
     assert torch.equal(found.fc.weight, network.fc.weight)
 
 
+def test_a_network_that_segments_may_lie_in_the_cache(cache):
+    network = models.get_model("lraspp_mobilenet_v3_large", weights=None, weights_backbone=None)
+    file = "lraspp_mobilenet_v3_large-d234d4ea.pth"
+    torch.save(network.state_dict(), cache / file)
+    found = published("torchvision:lraspp_mobilenet_v3_large")
+    assert torch.equal(found.classifier.cbr[0].weight, network.classifier.cbr[0].weight)
+
+
 def test_the_global_generator_is_left_as_it_was(cache):
     torch.save(models.resnet18().state_dict(), cache / FILE)
     before = torch.get_rng_state()

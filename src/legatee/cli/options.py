@@ -28,13 +28,27 @@ DATA = (
     "class, cropped to a square of that many pixels) or `npz:PATH` (arrays `inputs` and `labels`)"
 )
 MATCHES = ("first", "last", "spaced", "roles")  # words that `plan` takes in place of pairs
+DATA_RULES = ("active", "signal")
 PUBLISHED = "pretrained"  # in the place of a file: the weights that a publisher gives away
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
 Rule = Annotated[str, typer.Option(help="Which channels: uniform, first, random or largest.")]
-Classes = Annotated[int, typer.Option(min=1, help="Classes of networks without weights.")]
-Shape = Annotated[str, typer.Option(help="Channels, height and width of one input.")]
+Classes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Classes of networks without weights; where absent, those that a config of "
+        "transformers or timm names, else 1000.",
+    ),
+]
+Shape = Annotated[
+    str | None,
+    typer.Option(
+        help="Channels, height and width of one input; where absent, likewise, else 3,224,224."
+    ),
+]
+Size = tuple[int, int, int]  # channels, height and width of one input
 Seed = Annotated[int, typer.Option(min=0, help="Seed of whatever is drawn.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to train in, one thread each.")]
 Device = Annotated[str | None, typer.Option(help="Where to train; a GPU when there is one.")]
@@ -43,8 +57,8 @@ Device = Annotated[str | None, typer.Option(help="Where to train; a GPU when the
 def network_of(
     spec: str,
     *,
-    classes: int,
-    shape: tuple[int, int, int],
+    classes: int | None,
+    shape: Size | None,
     seed: int = 0,
     trained: bool = False,
 ) -> "nn.Module":
@@ -52,8 +66,8 @@ def network_of(
 
     Args:
         spec: What the user typed.
-        classes: Outputs of a network without weights [count].
-        shape: Channels, height and width of one input [count].
+        classes: Outputs of a network without weights; ``None`` for its usual ones [count].
+        shape: Channels, height and width of one input; ``None`` for its usual ones [count].
         seed: Of random weights.
         trained: Whether a network without weights is refused.
 
@@ -66,25 +80,23 @@ def network_of(
     from legatee.surgery.checkpoint import load_weights
     from legatee.training.models import build
 
-    model, at, file = spec.partition("@")
+    model, at, file = _parts(spec)
     if (whole := _loaded(model, file, classes, shape)) is not None:
         return whole
-    if at:
-        sizes = _sizes(model, file, classes, shape)
-        network = build(model, classes=sizes[0], shape=sizes[1], seed=seed)
-        return load_weights(network, *_place(file)).eval()
-    if trained:
+    if trained and not at:
         raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
-    return build(model, classes=classes, shape=shape, seed=seed)
+    sizes = _sizes(model, file, classes, shape)
+    network = build(model, classes=sizes[0], shape=sizes[1], seed=seed)
+    return load_weights(network, *_place(file)).eval() if at else network
 
 
-def outline_of(spec: str, *, classes: int, shape: tuple[int, int, int]) -> "nn.Module":
+def outline_of(spec: str, *, classes: int | None, shape: Size | None) -> "nn.Module":
     """Build ``MODEL`` or ``MODEL@FILE`` without weights, as far as planning needs it.
 
     Args:
         spec: What the user typed; a file is looked at, but not read.
-        classes: Outputs of a network without weights [count].
-        shape: Channels, height and width of one input [count].
+        classes: Outputs of a network without weights; ``None`` for its usual ones [count].
+        shape: Channels, height and width of one input; ``None`` for its usual ones [count].
 
     Returns:
         The network, of shapes alone where possible.
@@ -94,21 +106,22 @@ def outline_of(spec: str, *, classes: int, shape: tuple[int, int, int]) -> "nn.M
     """
     from legatee.training.models import blank
 
-    model, at, file = spec.partition("@")
-    if file == PUBLISHED or (at and file):
+    model, at, _ = _parts(spec)
+    if at:
         return weights_of(spec, classes=classes, shape=shape)[0]
-    return blank(model, classes=classes, shape=shape)
+    sizes = _sizes(model, "", classes, shape)
+    return blank(model, classes=sizes[0], shape=sizes[1])
 
 
 def weights_of(
-    spec: str, *, classes: int, shape: tuple[int, int, int]
+    spec: str, *, classes: int | None, shape: Size | None
 ) -> "tuple[nn.Module, Mapping[str, Tensor]]":
     """Return the network that ``MODEL@FILE`` names, and its weights as they lie in the file.
 
     Args:
         spec: What the user typed.
-        classes: Outputs, where the file does not tell [count].
-        shape: Channels, height and width of one input [count].
+        classes: Outputs, where the file does not tell; ``None`` for its usual ones [count].
+        shape: Channels, height and width of one input; ``None`` for its usual ones [count].
 
     Returns:
         The network, of shapes alone where possible, and its weights, mapped from the file one
@@ -121,7 +134,7 @@ def weights_of(
     from legatee.surgery.checkpoint import fitted, read_weights
     from legatee.training.models import blank
 
-    model, at, file = spec.partition("@")
+    model, at, file = _parts(spec)
     if not at:
         raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
     if (whole := _loaded(model, file, classes, shape)) is not None:
@@ -131,7 +144,15 @@ def weights_of(
     return network, fitted(read_weights(*_place(file)), network, file)
 
 
-def _loaded(model: str, file: str, classes: int, shape: tuple[int, int, int]) -> "nn.Module | None":
+def _parts(spec: str) -> tuple[str, str, str]:
+    """Read ``MODEL@FILE``: the model, whether there is an ``@``, and the file."""
+    model, at, file = spec.partition("@")
+    if model.startswith("hf:") and file != PUBLISHED:
+        raise LegateeError(f"{model!r} is known with its own weights alone: {model}@{PUBLISHED}")
+    return model, at, file
+
+
+def _loaded(model: str, file: str, classes: int | None, shape: Size | None) -> "nn.Module | None":
     """Return a network whose weights its publisher's package alone can read, else ``None``."""
     from legatee.surgery.checkpoint import read_weights
     from legatee.training.configs import dressed
@@ -147,24 +168,20 @@ def _loaded(model: str, file: str, classes: int, shape: tuple[int, int, int]) ->
     return dressed(network, read_weights(*_place(file)), file).eval()
 
 
-def _sizes(
-    model: str, file: str, classes: int, shape: tuple[int, int, int]
-) -> tuple[int, tuple[int, int, int]]:
-    """Read off a file of weights how many classes it shows, and images of how many channels."""
-    from legatee.surgery.catalog import state, without_wrappers
+def _sizes(model: str, file: str, classes: int | None, shape: Size | None) -> tuple[int, Size]:
+    """Settle classes and shape: as typed, or usual; read off a file of weights where it tells."""
     from legatee.surgery.checkpoint import read_weights
-    from legatee.training.models import blank
+    from legatee.surgery.sizes import sizes_told
+    from legatee.training.models import blank, usual
 
-    given = read_weights(*_place(file))
-    names = dict(zip(without_wrappers(list(given)), given, strict=True))
-    network = blank(model, classes=classes, shape=shape)
-    held = [name for name, value in state(network).items() if value.ndim > 1 and name in names]
-    if not held:
+    if classes is None or shape is None:
+        own = usual(model)
+        classes, shape = own[0] if classes is None else classes, shape or own[1]
+    if not file:
         return classes, shape
-    shapes = [tuple(given[names[name]].shape) for name in held]
-    images = [one for one in shapes if len(one) == 4]
-    # The first convolution reads the channels, the last layer shows the classes.
-    return shapes[-1][0], (images[0][1] if images else shape[0], *shape[1:])
+    network = blank(model, classes=classes, shape=shape)
+    told = sizes_told(read_weights(*_place(file)), network, classes, shape[0])
+    return told[0], (told[1], *shape[1:])
 
 
 def _place(file: str) -> tuple[str, str | None]:
@@ -173,14 +190,16 @@ def _place(file: str) -> tuple[str, str | None]:
     return (path, key) if path and not Path(file).exists() else (file, None)
 
 
-def shape_of(text: str) -> tuple[int, int, int]:
-    """Read ``C,H,W``."""
+def shape_of(text: str | None) -> Size | None:
+    """Read ``C,H,W``; ``None`` where nothing was typed."""
+    if text is None:
+        return None
     try:
         channels, height, width = (int(part) for part in text.split(","))
     except ValueError:
-        raise LegateeError(
-            f"shape is {text!r}; expected three numbers, such as 3,224,224"
-        ) from None
+        channels = height = width = 0
+    if min(channels, height, width) < 1:
+        raise LegateeError(f"shape is {text!r}; expected three numbers from 1, such as 3,224,224")
     return channels, height, width
 
 
@@ -211,8 +230,10 @@ def match_of(match: list[str] | None) -> dict[str, str] | str | None:
     """Read ``TARGET=SOURCE`` pairs, or one word such as ``roles`` or ``last:3``."""
     if not match:
         return None
-    if len(match) == 1 and match[0].partition(":")[0] in MATCHES:
-        return match[0]
+    if words := [word for word in match if word.partition(":")[0] in MATCHES]:
+        if len(match) == 1:
+            return match[0]
+        raise LegateeError(f"match is {words[0]!r} and more; expected one word, or pairs")
     if wrong := [pair for pair in match if pair.count("=") != 1]:
         raise LegateeError(
             f"match is {wrong[0]!r}; expected TARGET=SOURCE, or one of first:K, last:K, spaced:K, "
@@ -221,16 +242,32 @@ def match_of(match: list[str] | None) -> dict[str, str] | str | None:
     return dict(pair.split("=") for pair in match)
 
 
-def class_map_of(pairs: list[str] | None) -> dict[int | str, int | str] | None:
-    """Read ``TARGET=SOURCE`` pairs of classes: what is written in digits is a number."""
+def class_map_of(
+    pairs: list[str] | None, names: list[str] | None, source_names: list[str] | None
+) -> dict[int | str, int | str] | None:
+    """Read ``TARGET=SOURCE`` pairs of classes: in digits a number, if no class is called so."""
     if not pairs:
         return None
     if wrong := [pair for pair in pairs if pair.count("=") != 1]:
         raise LegateeError(f"class is {wrong[0]!r}; expected TARGET=SOURCE, such as 0=281")
-    split = [[int(word) if word.isdecimal() else word for word in p.split("=")] for p in pairs]
+    split = [
+        [
+            int(word) if word.isdecimal() and word not in (known or ()) else word
+            for word, known in zip(pair.split("="), (names, source_names), strict=True)
+        ]
+        for pair in pairs
+    ]
     if len(split) > len({to for to, _ in split}):
         raise LegateeError(f"class is {pairs!r}; expected each target class once")
     return {to: frm for to, frm in split}
+
+
+def refuse_blind(rule: str, source: str) -> None:
+    """Refuse a rule that would look at what is not there: data, or weights of a source."""
+    if rule in DATA_RULES:
+        raise LegateeError(f"rule {rule!r} looks at data; call legatee.plan from Python")
+    if rule == "largest" and "@" not in source:
+        raise LegateeError(f"rule 'largest' looks at weights; give {source}@FILE")
 
 
 def refuse_existing(path: Path) -> None:

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,28 +21,35 @@ from legatee.cli.options import (
     match_of,
     network_of,
     outline_of,
+    refuse_blind,
     refuse_existing,
     shape_of,
     typed_command,
     weights_of,
 )
-from legatee.errors import TransferRefused, UnusableOutput
+from legatee.errors import TransferRefused, UntraceableNetwork, UnusableOutput
 from legatee.shares import share
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from legatee.surgery.catalog import Catalog
 
 NAMES = "a text file with one on each line, or a folder with a sub-folder for each"
 
 
 def catalog(
     model: Annotated[str, typer.Argument(help=f"What to look at: {MODEL}.")],
-    classes: Classes = 1000,
-    shape: Shape = "3,224,224",
+    classes: Classes = None,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """List a network's tensors, the role of each axis, and the channels that go together."""
-    from legatee.surgery.catalog import read
+    from legatee.surgery.guess import image
     from legatee.surgery.listing import listing
 
-    found = read(outline_of(model, classes=classes, shape=shape_of(shape)))
+    size = shape_of(shape)
+    found = _followed(outline_of(model, classes=classes, shape=size), image(size))
     if not as_json:
         typer.echo(listing(found))
         return
@@ -59,6 +66,19 @@ def catalog(
     ]
     tensors = [asdict(tensor) for tensor in found.tensors.values()]
     typer.echo(json.dumps({"tensors": tensors, "groups": groups}))
+
+
+def _followed(network: "nn.Module", example: "Tensor | None") -> "Catalog":
+    """Catalogue with images as typed, else with a guess, else the tensors alone, and say so."""
+    from legatee.surgery.catalog import read, read_tensors
+
+    try:
+        return read(network, example)
+    except UntraceableNetwork as error:
+        if example is not None:
+            return _followed(network, None)
+        typer.echo(f"legatee: channels could not be followed: {error}", err=True)
+        return read_tensors(network)
 
 
 def plan(  # noqa: PLR0913 - one parameter for each option
@@ -81,7 +101,10 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     ] = None,
     class_map: Annotated[
         list[str] | None,
-        typer.Option("--class", help="TARGET=SOURCE, classes that mean the same; repeatable."),
+        typer.Option(
+            "--class",
+            help="TARGET=SOURCE, classes that mean the same, by number or name; repeatable.",
+        ),
     ] = None,
     class_names: Annotated[
         Path | None, typer.Option(help=f"Names of the target's classes: {NAMES}.")
@@ -92,8 +115,8 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     pad_kernels: Annotated[
         bool, typer.Option("--pad-kernels", help="Lay kernels into larger ones, zeros around.")
     ] = False,
-    classes: Classes = 1000,
-    shape: Shape = "3,224,224",
+    classes: Classes = None,
+    shape: Shape = None,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Write the plan here, as JSON.")] = None,
     html: Annotated[
@@ -103,6 +126,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Say what the target would inherit from the source, without copying anything."""
     from legatee.disk import write_text
+    from legatee.surgery.guess import image
     from legatee.surgery.plan import plan as make
 
     for path in (out, html):
@@ -110,7 +134,8 @@ def plan(  # noqa: PLR0913 - one parameter for each option
             refuse_existing(path)
     if out is not None and out == html:
         raise UnusableOutput(f"{str(out)!r} cannot be both plan and picture; choose another name")
-    size = shape_of(shape)
+    refuse_blind(rule, source)
+    size, names = shape_of(shape), (_names(class_names), _names(source_class_names))
     looked_at = network_of if rule == "largest" else outline_of  # all other rules count shapes
     made = make(
         looked_at(source, classes=classes, shape=size),
@@ -120,9 +145,10 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         match=match_of(match),
         include=include or (),
         exclude=exclude or (),
-        classes=class_map_of(class_map),
-        class_names=_names(class_names),
-        source_class_names=_names(source_class_names),
+        classes=class_map_of(class_map, *names),
+        class_names=names[0],
+        source_class_names=names[1],
+        data=image(size),
         seed=seed,
         pad_kernels=pad_kernels,
     )
@@ -154,8 +180,8 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     source: Source,
     target: Target,
     out: Annotated[Path, typer.Option(help="The initialised network, as .safetensors.")],
-    classes: Classes = 1000,
-    shape: Shape = "3,224,224",
+    classes: Classes = None,
+    shape: Shape = None,
     seed: Seed = 0,
     allow_rounding: Annotated[
         bool, typer.Option("--allow-rounding", help="Let numbers pass into a narrower type.")
@@ -206,8 +232,8 @@ def verify(
     source: Annotated[
         str | None, typer.Option(help="MODEL@FILE that it inherited from, to compare with.")
     ] = None,
-    classes: Classes = 1000,
-    shape: Shape = "3,224,224",
+    classes: Classes = None,
+    shape: Shape = None,
     as_json: AsJson = False,
 ) -> None:
     """Check that a file of inherited weights is what it says, and what its source holds."""

@@ -261,7 +261,21 @@ def _below(found: Any, key: str | None, path: str) -> dict[str, Tensor]:
             f"{path!r} holds no tensors by name"
             + (f", but some under {' and '.join(map(repr, groups))}: say which" if groups else "")
         )
+    for name, value in tensors.items():
+        if (kind := _unusual(value)) is not None:
+            raise UnusableCheckpoint(
+                f"{path!r} holds {name!r} as a {kind} tensor; save it dense, with its numbers"
+            )
     return tensors
+
+
+def _unusual(value: Tensor) -> str | None:
+    """Say what keeps a tensor from being copied like others."""
+    if value.is_meta:
+        return "meta"
+    if value.is_quantized:
+        return "quantized"
+    return "sparse" if value.layout != torch.strided else None
 
 
 def _tensors(tree: object) -> dict[str, Tensor]:

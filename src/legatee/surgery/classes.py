@@ -1,6 +1,7 @@
 """What becomes of classes: whether heads are the same, or which classes mean the same."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from legatee.errors import TransferRefused, UnknownName
@@ -8,6 +9,8 @@ from legatee.surgery.catalog import Catalog
 from legatee.surgery.draft import Heads
 
 Class = int | str  # its number, or its name where the names are known in their order
+NAMED = 3  # pairs of classes that a warning names
+SHOWN = 12  # names of classes that a refusal shows
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,10 @@ class Classes:
         if isinstance(given, str):
             return self._named(given)
         if not 0 <= given < self.size:
-            raise TransferRefused(f"the {self.side} has classes 0 to {self.size - 1}, not {given}")
+            some = f" ({', '.join(self.names[:SHOWN])})" if self.names else ""
+            raise TransferRefused(
+                f"the {self.side} has classes 0 to {self.size - 1}{some}, not {given}"
+            )
         return given
 
     def _named(self, name: str) -> int:
@@ -111,50 +117,94 @@ def same_meaning(
 
 
 def heads(
-    source: Catalog,
-    target: Catalog,
-    same: bool,
+    target: Classes | None,
+    source: Classes | None,
+    *,
     classes: Mapping[Class, Class] | None,
-    names: Iterable[Sequence[str] | None],
-) -> Heads:
+    same: bool,
+    head: bool,
+) -> tuple[Heads, list[str]]:
     """Settle what becomes of classes.
 
     Args:
-        source: Catalogue of the upstream network.
-        target: Catalogue of the downstream network.
-        same: Whether both are taken to have the same classes where none are given.
+        target: The target's classes; ``None`` if no one layer shows them.
+        source: The source's, likewise.
         classes: Target class -> source class, numbers or names.
-        names: Names of the target's classes and of the source's, in order, where they are known.
+        same: Whether both have the same classes where neither ``classes`` nor names tell.
+        head: Whether a head may be inherited without ``classes``.
 
     Returns:
-        What may become of them.
+        What may become of them, and what a reader should know of that, in sentences.
 
     Raises:
         TransferRefused: If no one layer shows classes, or one that was given is not there.
         UnknownName: If no class has a name that was given.
+
+    Example:
+        >>> ours, theirs = (Classes("", 2, names) for names in (["ant", "cow"], ["bee", "ant"]))
+        >>> heads(ours, theirs, classes=None, same=True, head=True)[0].classes
+        {0: 1}
     """
-    if classes is None:
-        return Heads(same=same)
-    sides = []
-    for side, catalog, known in zip(("target", "source"), (target, source), names, strict=True):
-        sizes = [group.size for group in catalog.groups if group.role == "class"]
-        if len(sizes) != 1:
+    if classes is not None:
+        if target is None or source is None:
             raise TransferRefused("classes were given, but no one layer of a network shows them")
-        sides.append(Classes(side, sizes[0], known))
-    return Heads(same=False, classes=same_meaning(classes, *sides))
+        return Heads(same=False, classes=same_meaning(classes, target, source)), []
+    if not head:
+        return Heads(same=False), []
+    if target is None or source is None or target.names is None or source.names is None:
+        return Heads(same=same), []
+    if list(target.names) == list(source.names):
+        return Heads(same=True), []
+    found = {target.number(name): source.number(name) for name in _in_both(target, source)}
+    if not found:
+        why = "no class of the target has the name of one of the source"
+        return Heads(same=False), [f"the head stays as it is: {why}"]
+    pairs = [f"{target.names[to]!r}, {to} here and {frm} there" for to, frm in found.items()]
+    said = f"{len(found)} of {target.size} classes of the target are the source's by name"
+    return Heads(same=False, classes=found), [f"{said} ({'; '.join(pairs[:NAMED])})"]
 
 
-def names_of(network: object, given: Sequence[str] | None) -> Sequence[str] | None:
-    """Return the names of a network's classes: those that were given, or those it carries itself.
+def _in_both(target: Classes, source: Classes) -> list[str]:
+    """Return the names that one class of each network has, and no other."""
+    ours, theirs = Counter(target.names), Counter(source.names)
+    return [name for name, times in ours.items() if times == theirs[name] == 1]
+
+
+def classes_of(
+    side: str, network: object, catalog: Catalog, given: Sequence[str] | None
+) -> Classes | None:
+    """Return the classes that a network shows, with their names where these are known.
 
     Args:
-        network: A network; those of ``transformers`` have ``config.id2label``.
+        side: Which network, as messages call it: ``"target"`` or ``"source"``.
+        network: The network; those of ``transformers`` may carry names of classes.
+        catalog: Its catalogue.
         given: Names in order, if any were given.
 
     Returns:
-        The names in order, or ``None``.
+        The classes, or ``None`` if no one layer shows them.
+
+    Raises:
+        TransferRefused: If names were given, but of more or fewer classes than there are, or no
+            one layer shows them.
     """
-    labels = getattr(getattr(network, "config", None), "id2label", None)
-    if given is not None or labels is None:
-        return given
-    return [labels[number] for number in sorted(labels)]
+    sizes = [group.size for group in catalog.groups if group.role == "class"]
+    if len(sizes) == 1:
+        carried = _carried(network)
+        fit = carried if len(carried) == sizes[0] else None  # else they are of another task
+        return Classes(side, sizes[0], fit if given is None else given)
+    if given is not None:
+        raise TransferRefused(
+            f"names of the {side}'s classes were given, but no one layer of it shows them"
+        )
+    return None
+
+
+def _carried(network: object) -> list[str]:
+    """Return the names of classes in a network's config, if it has any."""
+    labels = getattr(getattr(network, "config", None), "id2label", None) or []
+    numbered = labels if isinstance(labels, Mapping) else dict(enumerate(labels))
+    known = {str(number): str(name) for number, name in numbered.items()}
+    names = [known[number] for number in map(str, range(len(known))) if number in known]
+    unnamed = names == [f"LABEL_{number}" for number in range(len(known))]  # the package's default
+    return [] if unnamed or len(names) < len(known) else names

@@ -20,20 +20,40 @@ def guesses(network: nn.Module) -> list[Tensor]:
         if isinstance(layer, nn.Conv2d):
             channels = layer.in_channels
             sizes = _described_sizes(network) + [(size, size) for size in IMAGE_SIZES]
-            return [torch.empty(1, channels, *size, device="meta") for size in sizes]
+            return [_empty(layer, 1, channels, *size) for size in sizes]
         if isinstance(layer, nn.Linear):
-            return [torch.empty(1, layer.in_features, device="meta")]
+            return [_empty(layer, 1, layer.in_features)]
         if isinstance(layer, nn.Embedding):
             return [torch.empty(1, n, dtype=torch.int64, device="meta") for n in TEXT_SIZES]
     return []
 
 
+def image(shape: tuple[int, int, int] | None) -> Tensor | None:
+    """Return one image without numbers, to follow channels with.
+
+    Args:
+        shape: Its channels, height and width, if they are known [count].
+
+    Returns:
+        The image, on the meta device; ``None`` where it has to be guessed.
+    """
+    return None if shape is None else torch.empty(1, *shape, device="meta")
+
+
+def _empty(reader: nn.Conv2d | nn.Linear, *shape: int) -> Tensor:
+    """Return an input without numbers, of the type that its first reader computes in."""
+    held = reader.weight.dtype
+    return torch.empty(shape, dtype=held if held.is_floating_point else None, device="meta")
+
+
 def _described_sizes(network: nn.Module) -> list[tuple[int, int]]:
-    """Return the size of images that a config says some part of the network is made for."""
+    """Return the size of images that some part of the network, or its config, is made for."""
     for part in network.modules():
-        match getattr(getattr(part, "config", None), "image_size", None):
-            case int(side):
-                return [(side, side)]
-            case [int(height), int(width)]:
-                return [(height, width)]
+        config = getattr(part, "config", None)
+        for place, name in ((config, "image_size"), (part, "image_size"), (part, "img_size")):
+            match getattr(place, name, None):
+                case int(side):
+                    return [(side, side)]
+                case [int(height), int(width)]:
+                    return [(height, width)]
     return []

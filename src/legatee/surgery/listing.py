@@ -42,13 +42,9 @@ def listing(catalog: Catalog) -> str:
         [f"{size} {role}" + _times(groups), _runs_through(groups)]
         for (size, role, _), groups in alike.items()
     ]
-    return "\n".join(
-        [
-            head,
-            *_aligned([["tensor", "shape", "axes"], *_tensors(catalog)]),
-            *_aligned([["group", "runs through"], *channels]),
-        ]
-    )
+    tables = [[["tensor", "shape", "axes"], *_tensors(catalog)]]
+    tables += [[["group", "runs through"], *channels]] if channels else []
+    return "\n".join([head, *(line for table in tables for line in _aligned(table))])
 
 
 def _tensors(catalog: Catalog) -> list[list[str]]:

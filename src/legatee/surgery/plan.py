@@ -8,7 +8,7 @@ from legatee.errors import TransferRefused, UntraceableNetwork
 from legatee.moves import Move, Untouched
 from legatee.surgery.catalog import Catalog, read, read_tensors
 from legatee.surgery.channels import Channels, given_channels, scores_of
-from legatee.surgery.classes import Class, heads, names_of
+from legatee.surgery.classes import Class, classes_of, heads
 from legatee.surgery.draft import NOTHING, Draft
 from legatee.surgery.match import chosen_only, match_groups, match_tensors
 from legatee.surgery.remarks import foreign, remarks
@@ -62,7 +62,8 @@ def plan(  # noqa: PLR0913 - a front door
         classes: Target class -> source class, by number or name, such as ``{"cat": 281}``;
             nothing else of a head is then inherited.
         class_names: Names of the target's classes in order, by which ``classes`` may call them;
-            where absent, those in the ``config`` of a network of transformers.
+            where absent, those in the ``config`` of a network of transformers. Without
+            ``classes``, what has one name in both networks is one class.
         source_class_names: Likewise of the source's, such as torchvision's
             ``weights.meta["categories"]``.
         data: Downstream inputs. The first is what channels are followed with; where absent, or a
@@ -71,8 +72,9 @@ def plan(  # noqa: PLR0913 - a front door
         threshold: Share of ``data`` on which a channel must be above zero for ``"active"``
             [fraction, 0..1].
         seed: Of the ``"random"`` rule.
-        head: Whether the layer that shows the classes may be inherited; without ``classes`` it is
-            only between equal architectures, whose classes are then taken to be the same.
+        head: Whether the layer that shows the classes may be inherited; without ``classes`` and
+            without names it is only between equal architectures, whose classes are then taken to
+            be the same.
         pad_kernels: Whether a convolution's kernel may go into the middle of a larger one, such as
             1x1 into 3x3, of odd sizes. What is around is filled with zeros, so that the inherited
             channels compute what they did, where the padding has grown as well; the plan says so.
@@ -113,14 +115,20 @@ def plan(  # noqa: PLR0913 - a front door
     )
     matched = chosen_only(match_tensors(ours, theirs, match), theirs, include, exclude)
     alike = ours.is_like(theirs)
-    names = names_of(target, class_names), names_of(source, source_class_names)
+    settled, said = heads(
+        classes_of("target", target, theirs, class_names),
+        classes_of("source", source, ours, source_class_names),
+        classes=classes,
+        same=alike,
+        head=head,
+    )
     draft = Draft(
         source=ours,
         target=theirs,
         match=matched,
         groups=match_groups(ours, theirs, matched.tensors, pad_kernels=pad_kernels),
         pick=channels.pick,
-        heads=heads(ours, theirs, head and alike, classes, names),
+        heads=settled,
         whole=alike or not theirs.groups,
         pad_kernels=pad_kernels,
     )
@@ -138,7 +146,7 @@ def plan(  # noqa: PLR0913 - a front door
             f"{len(channels.unscored)} source groups could not be measured by {named!r} and took "
             "evenly spread channels"
         )
-    notes += foreign(draft, found)
+    notes += [*said, *foreign(draft, found)]
     drawn = TransferPlan(
         source_digest=ours.digest,
         target_digest=theirs.digest,

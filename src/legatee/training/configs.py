@@ -6,17 +6,20 @@ Code that comes with a config is never run, and pickled weights are never read.
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from logging import getLogger
 from pathlib import Path
 from re import fullmatch, sub
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from legatee.errors import LegateeError, UnusableCheckpoint
 from legatee.training.fetch import cause, guarded, hub_or_cache
 
 ID = r"\w[\w.-]*(/\w[\w.-]*)?"  # of a model on the hub
+LOG = getLogger(__name__)
 NAMED = 3  # tensors that a refusal names
 
 
@@ -37,7 +40,7 @@ def configured(name: str, classes: int, shape: tuple[int, int, int]) -> Callable
         LegateeError: If the package is not installed.
     """
     config = _config(name)
-    config.num_labels = classes
+    config.num_labels = classes  # names of classes are kept where there are as many
     if hasattr(config, "num_channels"):
         config.num_channels = shape[0]
     if hasattr(config, "image_size"):
@@ -45,12 +48,40 @@ def configured(name: str, classes: int, shape: tuple[int, int, int]) -> Callable
     return partial(_architecture(config, name), config)
 
 
+def described(
+    name: str, classes: int, shape: tuple[int, int, int]
+) -> tuple[int, tuple[int, int, int]]:
+    """Return the classes and the shape of one input that a config speaks of.
+
+    Args:
+        name: As :func:`configured` takes it.
+        classes: Outputs, where it does not tell [count].
+        shape: Channels, height and width of one input, where it does not tell [count].
+
+    Returns:
+        Classes, and channels, height and width.
+
+    Raises:
+        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+        LegateeError: If the package is not installed.
+    """
+    config = _config(name)
+    height, width = shape[1:]
+    match getattr(config, "image_size", None):
+        case int(side):
+            height, width = side, side
+        case [int(height), int(width)]:
+            pass
+    channels = getattr(config, "num_channels", shape[0])
+    return getattr(config, "num_labels", classes), (channels, height, width)
+
+
 def pretrained(name: str) -> nn.Module:
     """Return the network of a folder or a hub id with the weights that lie beside its config.
 
     Args:
         name: As :func:`configured` takes it; the weights are ``.safetensors``, in one file or many,
-            and may hold heads of other tasks, which are left.
+            and may hold heads of other tasks, which are left and named in the log.
 
     Returns:
         The network with its own classes.
@@ -83,8 +114,11 @@ def dressed(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> nn.
         UnusableCheckpoint: If they are not of its architecture.
     """
     config: Any = network.config
+    options: dict[str, Any] = {"state_dict": dict(weights)}
+    if any(value.dtype == torch.float64 for value in weights.values()):
+        options["dtype"] = torch.float64  # or the package would make them narrower
     try:
-        return _loaded(type(network), what, config, None, state_dict=dict(weights))
+        return _loaded(type(network), what, config, None, **options)
     except UnusableCheckpoint:
         raise
     except Exception as error:  # whatever the package raises at names that it does not expect
@@ -165,7 +199,16 @@ def _loaded(
     why = _misfit(network, found)
     if why is not None:
         raise UnusableCheckpoint(f"the weights of {what!r} do not fit the network: {why}")
-    return network.float()  # as all other networks are built; half precision is widened
+    if left := {".".join(name.split(".")[:2]) for name in found["unexpected_keys"]}:
+        LOG.warning(
+            "%r holds other heads as well, which are left: %s", what, ", ".join(sorted(left))
+        )
+    return network._apply(_widened)  # as all other networks are built
+
+
+def _widened(value: Tensor) -> Tensor:
+    """Return half precision as single precision; nothing is made narrower."""
+    return value.float() if value.is_floating_point() and value.itemsize < 4 else value
 
 
 def _misfit(network: nn.Module, found: Mapping[str, Any]) -> str | None:
@@ -176,6 +219,20 @@ def _misfit(network: nn.Module, found: Mapping[str, Any]) -> str | None:
         return f"they lack {len(missing)} tensors [{', '.join(missing[:NAMED])}]"
     held = {sub(r"\d+", "*", name) for name in network.state_dict()}
     for name in sorted(found["unexpected_keys"]):
-        if sub(r"\d+", "*", name) in held:
+        if sub(r"\d+", "*", name) in held or _belongs(network, name):
             return f"it has no {name!r}"
     return None
+
+
+def _belongs(network: Any, name: str) -> bool:
+    """Tell whether a tensor would be part of a layer that a network has, such as an adapter."""
+    # Heads of other tasks stand beside a network's modules, or in a container of heads.
+    base, prefix = network.base_model, f"{network.base_model_prefix}."
+    inside = base is network or name.startswith(prefix)
+    layer, depth = base if inside else network, 0
+    for part in name.removeprefix(prefix).split("."):
+        layers = dict(layer.named_children())
+        if part not in layers:
+            break
+        layer, depth = layers[part], depth + 1
+    return depth > 1 or (depth == 1 and (inside or not any(layer.children())))

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from legatee.errors import LegateeError, UnknownName, UnusableCheckpoint
-from legatee.training.configs import configured
+from legatee.training.configs import configured, described
 from legatee.training.specs import Range, read_options
 
+USUAL = 1000, (3, 224, 224)  # classes, and the shape of an image, where nothing else is said
 KINDS = ("cnn", "resnet", "torchvision", "timm", "transformers")
 
 
@@ -182,6 +183,33 @@ def blank(spec: str, *, classes: int, shape: tuple[int, int, int]) -> nn.Module:
         return build(spec, classes=classes, shape=shape, seed=0)
 
 
+def usual(spec: str) -> tuple[int, tuple[int, int, int]]:
+    """Return the sizes that a network is built with where nobody asks for others.
+
+    Args:
+        spec: As :func:`build` reads it.
+
+    Returns:
+        Classes and shape [count]: as a config of transformers or timm tells, else ImageNet's.
+
+    Raises:
+        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+
+    Example:
+        >>> usual("cnn:widths=16-32")
+        (1000, (3, 224, 224))
+    """
+    kind, _, name = spec.partition(":")
+    if kind == "transformers":
+        return described(name, *USUAL)
+    if kind == "timm":
+        import timm  # takes seconds
+
+        said = timm.models.get_pretrained_cfg(name)
+        return (said.num_classes, said.input_size) if said else USUAL
+    return USUAL
+
+
 def describe(network: nn.Module) -> str:
     """Return a network in a few words.
 
@@ -221,18 +249,26 @@ def _resnet(rest: str, classes: int, shape: tuple[int, int, int]) -> Callable[[]
 
 
 def _torchvision(name: str, classes: int, shape: tuple[int, int, int]) -> Callable[[], nn.Module]:
-    """Find a classifier of torchvision."""
+    """Find a model of torchvision; one that segments is built without weights of its backbone."""
     from torchvision import models  # takes seconds
 
-    known = models.list_models(module=models)  # the classifiers of still images
-    if name not in known:
+    if name not in (known := torchvision_names()):
         raise UnknownName("torchvision model", name, known)
     if shape[0] != 3:
         raise LegateeError(
             f"torchvision's {name!r} takes 3 channels, the inputs {shape} have {shape[0]}; "
             "use timm, which adapts, or RGB images"
         )
-    return partial(models.get_model, name, weights=None, num_classes=classes)
+    segments = name in models.list_models(module=models.segmentation)
+    bare: dict[str, Any] = {"weights_backbone": None} if segments else {}
+    return partial(models.get_model, name, weights=None, num_classes=classes, **bare)
+
+
+def torchvision_names() -> list[str]:
+    """Return the names of torchvision's models of still images: those that classify or segment."""
+    from torchvision import models  # takes seconds
+
+    return models.list_models(module=models) + models.list_models(module=models.segmentation)
 
 
 def _timm(name: str, classes: int, shape: tuple[int, int, int]) -> Callable[[], nn.Module]:

@@ -6,6 +6,7 @@ from torch import nn
 from legatee.errors import LegateeError, UnknownName, UnusableCheckpoint
 from legatee.training.configs import pretrained
 from legatee.training.fetch import cause, guarded, hub_or_cache
+from legatee.training.models import torchvision_names
 
 
 def published(spec: str) -> nn.Module:
@@ -48,7 +49,7 @@ def published(spec: str) -> nn.Module:
 def _torchvision(name: str) -> nn.Module:
     from torchvision import models  # takes seconds
 
-    known = models.list_models(module=models)
+    known = torchvision_names()
     if name not in known:
         raise UnknownName("torchvision model", name, known)
     return models.get_model(name, weights="DEFAULT", progress=False)

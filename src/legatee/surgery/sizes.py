@@ -1,0 +1,43 @@
+"""How many classes weights show, and images of how many channels they read."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from legatee.surgery.catalog import state, without_wrappers
+
+
+def sizes_told(
+    weights: Mapping[str, Tensor], network: nn.Module, classes: int, channels: int
+) -> tuple[int, int]:
+    """Read classes and channels off weights of a network, where they may differ from its own.
+
+    Args:
+        weights: Tensors by name, perhaps with a wrapper's prefix before all names.
+        network: A network of their architecture, perhaps without weights (meta device).
+        classes: Its outputs [count].
+        channels: Of the images that it was made for [count].
+
+    Returns:
+        Classes and channels of the weights; those of the network where they do not tell.
+
+    Example:
+        >>> small, large = (
+        ...     nn.Sequential(nn.Conv2d(c, 4, 3), nn.Flatten(), nn.Linear(4, k))
+        ...     for c, k in ((3, 10), (1, 2))
+        ... )
+        >>> sizes_told(large.state_dict(), small, classes=10, channels=3)
+        (2, 1)
+    """
+    names = dict(zip(without_wrappers(list(weights)), weights, strict=True))
+    held = {}
+    for name, value in state(network).items():
+        if value.ndim > 1 and name in names and weights[names[name]].ndim == value.ndim:
+            held[name] = tuple(value.shape), tuple(weights[names[name]].shape)
+    # The last matrix of so many rows shows the classes; the first convolution reads the channels,
+    # unless it reads something else, such as a part of them.
+    if shown := [there for here, there in held.values() if here[0] == classes]:
+        classes = shown[-1][0]
+    convolutions = (n for n, layer in network.named_modules() if isinstance(layer, nn.Conv2d))
+    here, there = held.get(f"{next(convolutions, None)}.weight", ((0, 0), (0, 0)))
+    return classes, there[1] if here[1] == channels else channels
