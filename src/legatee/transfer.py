@@ -74,9 +74,17 @@ class TransferPlan(Document):
         return tuple(entry for entry in self.entries if isinstance(entry, Untouched))
 
     @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every tensor of the target, in its order [count per axis]."""
+        return {
+            entry.target: entry.target_shape if isinstance(entry, Move) else entry.shape
+            for entry in self.entries
+        }
+
+    @property
     def elements(self) -> int:
         """Elements of the target, parameters and buffers [count]."""
-        return sum(prod(shape) for shape in _shapes(self).values())
+        return sum(prod(shape) for shape in self.shapes.values())
 
     @property
     def inherited(self) -> float:
@@ -197,13 +205,5 @@ def account(plan: TransferPlan) -> tuple[TensorAccount, ...]:
             zeroed=(filled := sum(move.filled for move in moves.get(name, ()))) - inherited,
             untouched=prod(shape) - filled,
         )
-        for name, shape in _shapes(plan).items()
+        for name, shape in plan.shapes.items()
     )
-
-
-def _shapes(plan: TransferPlan) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every tensor of the target, in its order."""
-    return {
-        entry.target: entry.target_shape if isinstance(entry, Move) else entry.shape
-        for entry in plan.entries
-    }

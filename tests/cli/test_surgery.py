@@ -40,6 +40,15 @@ def inherit(does, *more, source=f"{OLD}@old.safetensors", out="new.safetensors")
 # --- what is done ---------------------------------------------------------------------------------
 
 
+def test_a_plan_tells_the_classes_and_channels_of_its_target(legatee_does, planned):
+    inherit(legatee_does)
+    words = ("plan.json", f"{OLD}@old.safetensors", NEW, "--seed", 9, "--out", "again.safetensors")
+    legatee_does("inherit", *words)  # neither --classes nor --shape
+    typed, told = load_file("new.safetensors"), load_file("again.safetensors")
+    assert typed.keys() == told.keys()
+    assert all(typed[name].equal(told[name]) for name in typed)
+
+
 def test_a_catalogue_names_axes_and_the_channels_that_go_together(legatee_does):
     said = legatee_does("catalog", NEW, *SIZES).splitlines()
     assert said[0] == "14 tensors, 463 elements, 3 groups of channels"

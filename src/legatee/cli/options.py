@@ -61,6 +61,7 @@ def network_of(
     shape: Size | None,
     seed: int = 0,
     trained: bool = False,
+    told: Mapping[str, tuple[int, ...]] | None = None,
 ) -> "nn.Module":
     """Build ``MODEL`` or ``MODEL@FILE``; with a file, classes and channels are read off it.
 
@@ -70,6 +71,7 @@ def network_of(
         shape: Channels, height and width of one input; ``None`` for its usual ones [count].
         seed: Of random weights.
         trained: Whether a network without weights is refused.
+        told: Shapes of its tensors, where a plan or a file knows them [count per axis].
 
     Returns:
         The network.
@@ -85,7 +87,7 @@ def network_of(
         return whole
     if trained and not at:
         raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
-    sizes = _sizes(model, file, classes, shape)
+    sizes = _sizes(model, _shapes(file) or told, classes, shape)
     network = build(model, classes=sizes[0], shape=sizes[1], seed=seed)
     return load_weights(network, *_place(file)).eval() if at else network
 
@@ -109,7 +111,7 @@ def outline_of(spec: str, *, classes: int | None, shape: Size | None) -> "nn.Mod
     model, at, _ = _parts(spec)
     if at:
         return weights_of(spec, classes=classes, shape=shape)[0]
-    sizes = _sizes(model, "", classes, shape)
+    sizes = _sizes(model, None, classes, shape)
     return blank(model, classes=sizes[0], shape=sizes[1])
 
 
@@ -139,7 +141,7 @@ def weights_of(
         raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
     if (whole := _loaded(model, file, classes, shape)) is not None:
         return whole, state(whole)
-    sizes = _sizes(model, file, classes, shape)
+    sizes = _sizes(model, _shapes(file), classes, shape)
     network = blank(model, classes=sizes[0], shape=sizes[1])
     return network, fitted(read_weights(*_place(file)), network, file)
 
@@ -163,25 +165,38 @@ def _loaded(model: str, file: str, classes: int | None, shape: Size | None) -> "
         return published(model)
     if not file or not model.startswith("transformers:"):
         return None
-    sizes = _sizes(model, file, classes, shape)
+    sizes = _sizes(model, _shapes(file), classes, shape)
     network = blank(model, classes=sizes[0], shape=sizes[1])
     return dressed(network, read_weights(*_place(file)), file).eval()
 
 
-def _sizes(model: str, file: str, classes: int | None, shape: Size | None) -> tuple[int, Size]:
-    """Settle classes and shape: as typed, or usual; read off a file of weights where it tells."""
+def _shapes(file: str) -> dict[str, tuple[int, ...]] | None:
+    """Return the shapes of the tensors in a file of weights, if there is one."""
     from legatee.surgery.checkpoint import read_weights
+
+    if not file:
+        return None
+    return {name: tuple(value.shape) for name, value in read_weights(*_place(file)).items()}
+
+
+def _sizes(
+    model: str,
+    told: Mapping[str, tuple[int, ...]] | None,
+    classes: int | None,
+    shape: Size | None,
+) -> tuple[int, Size]:
+    """Settle classes and shape: as tensors of known shapes tell, else as typed, else usual."""
     from legatee.surgery.sizes import sizes_told
     from legatee.training.models import blank, usual
 
     if classes is None or shape is None:
         own = usual(model)
         classes, shape = own[0] if classes is None else classes, shape or own[1]
-    if not file:
+    if not told:
         return classes, shape
     network = blank(model, classes=classes, shape=shape)
-    told = sizes_told(read_weights(*_place(file)), network, classes, shape[0])
-    return told[0], (told[1], *shape[1:])
+    classes, channels = sizes_told(told, network, classes, shape[0])
+    return classes, (channels, *shape[1:])
 
 
 def _place(file: str) -> tuple[str, str | None]:

@@ -205,7 +205,7 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
         raise TransferRefused(f"cannot read the plan {str(plan)!r}: {error}") from error
     size = shape_of(shape)
     _, given = weights_of(source, classes=classes, shape=size)
-    network = network_of(target, classes=classes, shape=size, seed=seed)
+    network = network_of(target, classes=classes, shape=size, seed=seed, told=made.shapes)
     allowed = Allowed(rounding=allow_rounding, nonfinite=allow_nonfinite)
     weights = Transfer(made, given, network, allowed)  # tensor by tensor, never all at once
     facts = Provenance(

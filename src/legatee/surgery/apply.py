@@ -156,14 +156,10 @@ def _check_made_for(
     if not plan.moves and plan.alpha > 0:
         reasons = "; ".join(f"{rest.target}: {rest.reason}" for rest in plan.untouched[:3])
         raise TransferRefused(f"nothing would be inherited ({reasons or 'the plan is empty'})")
-    shapes = {
-        entry.target: entry.target_shape if isinstance(entry, Move) else entry.shape
-        for entry in plan.entries
-    }
     wanted = {move.source: move.source_shape for move in plan.moves}
     for which, digest, tensors, first in (
         ("source", plan.source_digest, given, _difference(wanted, given, whole=False)),
-        ("target", plan.target_digest, held, _difference(shapes, held, whole=True)),
+        ("target", plan.target_digest, held, _difference(plan.shapes, held, whole=True)),
     ):
         actual = architecture_digest(tensors)
         if first or actual != digest:
