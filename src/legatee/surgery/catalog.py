@@ -120,6 +120,19 @@ class Catalog:
         """Return what makes the architecture, tensor by tensor."""
         return [(self.bare_names[t.name], t.shape, t.dtype) for t in self.tensors.values()]
 
+    def makers(self, number: int) -> frozenset[str]:
+        """Return the layers whose rows are a group's channels, or all that it runs through.
+
+        Args:
+            number: Of the group.
+
+        Returns:
+            Names of their weights.
+        """
+        members = [m for m in self.groups[number].members if len(self.tensors[m[0]].shape) > 1]
+        rows = frozenset(name for name, axis in members if axis == 0)
+        return rows or frozenset(name for name, _ in members)
+
     @cached_property
     def groups_along(self) -> dict[tuple[str, int], tuple[int, ...]]:
         """The groups that run through an axis, by number, in the order of their first position."""

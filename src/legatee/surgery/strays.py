@@ -22,7 +22,7 @@ def drop_strays(found: Found, target: Catalog) -> None:
             rows: frozenset[str] = frozenset()
             for number in target.groups_along.get((name, 0), ()):
                 if number not in makers:
-                    makers[number] = _makers(number, target)
+                    makers[number] = target.makers(number)
                 rows |= makers[number]
             beside = {n for n in _siblings(name, target) if n in rows}
             if rows and inherited.isdisjoint(beside or rows):
@@ -45,13 +45,6 @@ def _drop_halves(found: Found, target: Catalog) -> None:
                 for name in names:
                     if isinstance(found[name], Move):
                         found[name] = f"a head is inherited whole, and {missing!r} is not"
-
-
-def _makers(number: int, target: Catalog) -> frozenset[str]:
-    """Return the layers whose rows are a group's channels, or all that it runs through."""
-    members = [m for m in target.groups[number].members if len(target.tensors[m[0]].shape) > 1]
-    rows = frozenset(name for name, axis in members if axis == 0)
-    return rows or frozenset(name for name, _ in members)
 
 
 def _siblings(name: str, target: Catalog) -> list[str]:
