@@ -93,8 +93,9 @@ class Catalog:
         found = {n for g in self.groups if g.role == "input" for n, axis in g.members if axis == 1}
         for use in self.uses:  # a single input channel is no group: the first one reads it
             if use.kind == "convolution":
-                grey = not use.depthwise and self.tensors[use.reads["weight"]].shape[1] == 1
-                found |= {use.reads["weight"]} if grey else set()
+                weight = use.reads.get("weight")  # none where it is computed from others
+                if weight and not use.depthwise and self.tensors[weight].shape[1] == 1:
+                    found.add(weight)
                 break
         return frozenset(n for n in found if len(self.tensors[n].shape) == 4)
 

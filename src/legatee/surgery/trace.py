@@ -205,6 +205,11 @@ class _ChannelTrace(TorchDispatchMode):
             use = use_of(call, self.names, self.positions, level)
             if use is not None:
                 self.uses.append(use)
+            # What is computed from weights alone, such as a standardised kernel, stands for the
+            # one whose shape it has.
+            like = next((x for x in named if x.shape == call.outs[0].shape), None)
+            if like is not None and not any(x in self.given for x in call.inputs):
+                self.names[call.outs[0]] = self.names[like]
 
     def _call_axes(self, call: Call, weight: Tensor, roles: tuple[str, ...]) -> None:
         """Keep what an operation calls the axes of a weight; what was called first stays."""
