@@ -75,11 +75,18 @@ def _matmul(call: Call) -> list[Fields]:
 
 
 def _reduce(call: Call) -> list[Fields]:
-    """Means and sums keep the fields of the axes that they do not reduce."""
+    """Means and sums keep the fields of the axes that they do not reduce; what they sum is one."""
     x, out = call.args[0], call.outs[0]
     dims = call.option("dim")
     gone = {d % x.ndim for d in ([dims] if isinstance(dims, int) else dims or range(x.ndim))}
-    kept = [f for f in call.fields(x) if not support(f) & gone]
+    kept = []
+    for f in call.fields(x):
+        first = f
+        for axis in gone:
+            first = first.narrow(axis, 0, 1)
+        if support(first):
+            call.equate(f, first)
+            kept.append(first)
     if out.ndim < x.ndim:
         stay = [axis for axis in range(x.ndim) if axis not in gone]
         kept = [f.reshape([f.shape[axis] for axis in stay]) for f in kept]

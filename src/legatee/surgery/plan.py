@@ -180,10 +180,13 @@ def _catalog(network: nn.Module | Catalog, data: Tensor | None) -> Catalog:
         return network
     try:
         return read(network, data)
-    except UntraceableNetwork:
+    except UntraceableNetwork as error:
         if data is None:
             raise
-        return read(network)
+        try:
+            return read(network)
+        except UntraceableNetwork:
+            raise error from None  # what the caller's own data met says more
 
 
 def _catalogs(

@@ -7,6 +7,7 @@ flattening repeats one over many positions, a product of batched matrices (atten
 columns of a head one block. What is one at the end must be inherited together.
 """
 
+from collections import defaultdict
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -148,6 +149,7 @@ class _ChannelTrace(TorchDispatchMode):
     def channels(self, output: Any) -> ChannelMap:
         """Solve the equalities and name what the input feeds and the output shows."""
         classes = self.equal.solve()
+        self._check_lost(classes)
         shown = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
         read = [] if self.input_field is None else [self.input_field]
         tables = {use.reads["weight"] for use in self.uses if use.kind == "embedding"}
@@ -160,6 +162,26 @@ class _ChannelTrace(TorchDispatchMode):
             called=self.called,
             uses=tuple(self.uses),
         )
+
+    def _check_lost(self, classes: np.ndarray) -> None:
+        """Refuse to go on where channels that layers and other tensors share were lost.
+
+        Positions, which no layer makes or reads, may be pooled or looked up as one likes.
+
+        Raises:
+            UntraceableNetwork: If there are any.
+        """
+        lost = {int(c): why for ids, why in self.equal.lost for c in classes[ids]}
+        places: dict[int, list[tuple[str, int]]] = defaultdict(list)
+        for axis, ids in self.axes.items() if lost else ():
+            for one in lost.keys() & set(classes[ids.numpy()].tolist()):
+                places[one].append(axis)
+        for one, axes in places.items():
+            layers = [name for name, axis in axes if (name, axis) in self.called]
+            if layers and len(axes) > 1:
+                raise UntraceableNetwork(
+                    f"the channels of {layers[0]!r} cannot be followed through {lost[one]}"
+                )
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
