@@ -78,7 +78,7 @@ class Catalog:
         """Names of the tensors that each module holds itself."""
         found: dict[str, list[str]] = defaultdict(list)
         for name in self.tensors:
-            found[name.rpartition(".")[0]].append(name)
+            found[module_of(name)].append(name)
         return found
 
     @cached_property
@@ -158,6 +158,23 @@ def state(network: nn.Module) -> dict[str, Tensor]:
     for name, value in saved.items():
         first.setdefault(id(value), name)
     return {name: saved[name] for name in first.values()}
+
+
+def module_of(name: str) -> str:
+    """Name the module that a tensor belongs to; what parametrises a module's tensor is its own.
+
+    Args:
+        name: Of a tensor.
+
+    Returns:
+        Name of the module, empty for the network itself.
+
+    Example:
+        >>> module_of("stem.conv.weight"), module_of("stem.conv.parametrizations.weight.original0")
+        ('stem.conv', 'stem.conv')
+    """
+    above, inside, _ = f".{name}".partition(".parametrizations.")
+    return (above if inside else f".{name}".rpartition(".")[0])[1:]
 
 
 def without_wrappers(names: list[str]) -> list[str]:

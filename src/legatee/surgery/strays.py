@@ -1,7 +1,7 @@
 """What is worth nothing by itself: norms and biases without a layer, counts, halves of a head."""
 
 from legatee.moves import Move
-from legatee.surgery.catalog import Catalog
+from legatee.surgery.catalog import Catalog, module_of
 
 Found = dict[str, Move | str]
 
@@ -49,4 +49,4 @@ def _drop_halves(found: Found, target: Catalog) -> None:
 
 def _siblings(name: str, target: Catalog) -> list[str]:
     """Return the other tensors of a tensor's module."""
-    return [n for n in target.modules[name.rpartition(".")[0]] if n != name]
+    return [n for n in target.modules[module_of(name)] if n != name]

@@ -100,7 +100,13 @@ def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
     if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
         network = network.module
     network = getattr(network, "_orig_mod", network)  # what torch.compile wraps
-    return deepcopy(network, dict(shadows)).eval()
+    computed = {  # what a hook computes before each run cannot be copied, and need not be
+        id(value): _shadow(value)
+        for module in network.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    return deepcopy(network, computed | shadows).eval()
 
 
 class _ChannelTrace(TorchDispatchMode):
