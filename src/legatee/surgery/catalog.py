@@ -69,6 +69,11 @@ class Catalog:
         return dict(zip(self.tensors, without_wrappers(list(self.tensors)), strict=True))
 
     @cached_property
+    def names(self) -> dict[str, str]:
+        """Every name, the second ones of tied tensors too -> the tensor's own name."""
+        return {name: t.name for t in self.tensors.values() for name in (t.name, *t.ties)}
+
+    @cached_property
     def elements(self) -> int:
         """Elements of all tensors [count]."""
         return sum(prod(tensor.shape) for tensor in self.tensors.values())

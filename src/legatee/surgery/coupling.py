@@ -33,7 +33,8 @@ def may_take(here: Group, there: Group) -> bool:
     """Tell whether a group of the target may take channels from a group of the source.
 
     Channels that the source shows at its output lose no meaning where they are read on, as those of
-    a backbone's last layer are; what the target shows means what its classes do.
+    a backbone's last layer are; what the target shows means what its classes do. Words that the
+    source is given, tied to its output, are the words that a target shows.
 
     Args:
         here: The target's group.
@@ -47,7 +48,8 @@ def may_take(here: Group, there: Group) -> bool:
         >>> may_take(hidden, shown), may_take(shown, hidden)
         (True, False)
     """
-    return here.role == there.role or (here.role, there.role) == ("hidden", "class")
+    pair = here.role, there.role
+    return here.role == there.role or pair in (("hidden", "class"), ("class", "input"))
 
 
 def coupled(channels: ChannelMap, tensors: Container[str]) -> tuple[Group, ...]:

@@ -200,9 +200,11 @@ class Draft:
 
     def _fixed(self, here: Group, there: Group) -> str | None:
         """Say why classes and inputs, which have a meaning, are not taken."""
-        if here.role == "class" and not self.heads.same and self.heads.classes is None:
+        words = there.role == "input"  # given, and shown where the source ties them to its output
+        known = words or self.heads.same or self.heads.classes is not None
+        if here.role == "class" and not known:
             return HEAD
-        if here.role == "input" and here.size != there.size:
+        if words and here.size != there.size:
             return f"{here.size} inputs here, {there.size} in the source"
         return None
 

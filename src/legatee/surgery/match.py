@@ -70,7 +70,7 @@ def match_tensors(source: Catalog, target: Catalog, match: Mapping[str, str] | s
         below = {t: _moved(t, to, frm) for t in target.tensors if _is_below(t, to)}
         if not below:
             raise TransferRefused(f"match names {to!r}, which is not in the target")
-        pairs = {t: s for t, s in below.items() if s in source.tensors}
+        pairs = {t: source.names[s] for t, s in below.items() if s in source.names}
         if not pairs:
             raise TransferRefused(f"match names {frm!r}, which holds nothing like {to!r}")
         found |= pairs

@@ -42,7 +42,9 @@ def by_role(source: Catalog, target: Catalog) -> tuple[dict[str, str], tuple[str
     """
     names = stripped(source, target)
     ours, theirs = (
-        _layers(side, {name: bare for bare, name in bares.items()})
+        _layers(
+            side, {name: bare for bare, name in reversed(bares.items())}
+        )  # its own name, not a tie's
         for side, bares in zip((source, target), names, strict=True)
     )
     found: dict[str, str] = {}
