@@ -8,16 +8,16 @@ from hashlib import sha256
 from math import prod
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from legatee.errors import UntraceableNetwork
+from legatee.errors import TransferRefused, UntraceableNetwork
 from legatee.surgery.architecture import Architecture, architecture
 from legatee.surgery.axes import axis_roles
 from legatee.surgery.coupling import Group, coupled
 from legatee.surgery.guess import guesses
+from legatee.surgery.modules import module_of, without_wrappers
 from legatee.surgery.trace import trace
 from legatee.surgery.uses import Use
-
-WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,48 +157,21 @@ def state(network: nn.Module) -> dict[str, Tensor]:
 
     Returns:
         The live tensors, in the order of the state dict.
+
+    Raises:
+        TransferRefused: If it is no network, or one whose tensors have no shape yet.
     """
+    if not isinstance(network, nn.Module):
+        raise TransferRefused(f"a network is expected, not a {type(network).__name__}")
     first: dict[int, str] = {}
     saved: dict[str, Tensor] = network.state_dict(keep_vars=True)
     for name, value in saved.items():
+        if is_lazy(value):
+            raise TransferRefused(
+                f"{name!r} has no shape before the network has run; run it once on an example"
+            )
         first.setdefault(id(value), name)
     return {name: saved[name] for name in first.values()}
-
-
-def module_of(name: str) -> str:
-    """Name the module that a tensor belongs to; what parametrises a module's tensor is its own.
-
-    Args:
-        name: Of a tensor.
-
-    Returns:
-        Name of the module, empty for the network itself.
-
-    Example:
-        >>> module_of("stem.conv.weight"), module_of("stem.conv.parametrizations.weight.original0")
-        ('stem.conv', 'stem.conv')
-    """
-    above, inside, _ = f".{name}".partition(".parametrizations.")
-    return (above if inside else f".{name}".rpartition(".")[0])[1:]
-
-
-def without_wrappers(names: list[str]) -> list[str]:
-    """Strip what torch.compile and DataParallel put before every name, where all names have it.
-
-    Args:
-        names: Names of all tensors of a network.
-
-    Returns:
-        The names without it.
-
-    Example:
-        >>> without_wrappers(["module.conv.weight", "module.conv.bias"])
-        ['conv.weight', 'conv.bias']
-    """
-    for wrapper in WRAPPERS:
-        if names and all(name.startswith(wrapper) for name in names):
-            names = [name.removeprefix(wrapper) for name in names]
-    return names
 
 
 def architecture_digest(tensors: Mapping[str, Tensor]) -> str:

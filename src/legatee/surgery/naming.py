@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise, product
 
 from legatee.errors import TransferRefused
-from legatee.surgery.catalog import Catalog, without_wrappers
+from legatee.surgery.catalog import Catalog
+from legatee.surgery.modules import without_wrappers
 from legatee.surgery.select import evenly
 
 PREFIXES = ("backbone.", "model.")  # what puts a network into another one calls it

@@ -1,7 +1,8 @@
 """What is worth nothing by itself: norms and biases without a layer, counts, halves of a head."""
 
 from legatee.moves import Move
-from legatee.surgery.catalog import Catalog, module_of
+from legatee.surgery.catalog import Catalog
+from legatee.surgery.modules import module_of
 
 Found = dict[str, Move | str]
 
