@@ -1,5 +1,7 @@
 """The last layer of one network where it is, or is not, a layer like others in another one."""
 
+from collections import OrderedDict
+
 import pytest
 import torch
 from torch import nn
@@ -91,3 +93,14 @@ def test_a_head_fills_no_hidden_layer_that_only_has_its_role():
     source.append(nn.Linear(8, 7))
     target = Other("stem", 7, more=True)
     assert taken(legatee.plan(source, target, match="roles")) == {"stem.weight", "stem.bias"}
+
+
+def test_a_head_fills_no_hidden_layer_that_only_has_its_place_in_a_row():
+    def network(width: int, head: nn.Sequential) -> nn.Module:
+        features = nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        parts = {"features": features, "flat": nn.Flatten(), "classifier": head}
+        return nn.Sequential(OrderedDict(parts))
+
+    source = network(8, nn.Sequential(nn.Dropout(), nn.Linear(8, 7)))
+    target = network(8, nn.Sequential(nn.Linear(8, 9), nn.ReLU(), nn.Dropout(), nn.Linear(9, 5)))
+    assert taken(legatee.plan(source, target)) == {"features.0.weight", "features.0.bias"}

@@ -126,6 +126,12 @@ class Catalog:
         """Return what makes the architecture, tensor by tensor."""
         return [(self.bare_names[t.name], t.shape, t.dtype) for t in self.tensors.values()]
 
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """Tensors whose rows are what only the output shows: a head's, or a backbone's last."""
+        groups = (group for group in self.groups if group.role == "class")
+        return frozenset(name for group in groups for name, axis in group.members if axis == 0)
+
     def makers(self, number: int) -> frozenset[str]:
         """Return the layers whose rows are a group's channels, or all that it runs through.
 

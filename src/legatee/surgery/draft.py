@@ -83,7 +83,7 @@ class Draft:
         """
         source_name = self.match.tensors.get(name)
         if source_name is None:
-            shown = any(self.target.groups[n].role == "class" for n in self._rows(name))
+            shown = name in self.target.shown
             why = HEAD if shown and not self.match.consistent else self._no_match
             return self.match.reasons.get(name, why)
         here, there = self.target.tensors[name].shape, self.source.tensors[source_name].shape
@@ -111,10 +111,6 @@ class Draft:
             put=tuple(span.put for span in in_order),
             blend=blends[0] if blends else None,
         )
-
-    def _rows(self, name: str) -> tuple[int, ...]:
-        """Return the target groups along a tensor's first axis."""
-        return self.target.groups_along.get((name, 0), ())
 
     @property
     def _no_match(self) -> str:

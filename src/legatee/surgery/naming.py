@@ -119,7 +119,10 @@ def aligned(source: Catalog, target: Catalog, layers: Layers | None) -> dict[str
         return {name: ours[bare] for bare, name in theirs.items()}
     found: dict[str, str] = {}
     _lay(_tree(theirs, target), _tree(ours, source), layers, found)
-    return found
+    same = {name: ours.get(bare) for bare, name in theirs.items()}
+    return {  # a place in a row makes no hidden layer of a head
+        t: s for t, s in found.items() if s == same[t] or s not in source.shown or t in target.shown
+    }
 
 
 @dataclass

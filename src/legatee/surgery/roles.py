@@ -77,9 +77,7 @@ def _layers(catalog: Catalog, bare: dict[str, str]) -> list[_Layer]:
         if main not in seen and main in bare:
             seen.add(main)
             role = _role(use, catalog.tensors[main].shape, entrance=main in catalog.entrances)
-            rows = catalog.groups_along.get((main, 0), ())
-            shows = any(catalog.groups[n].role == "class" for n in rows)
-            layers.append(_Layer(use, role, main, bare[main], shows))
+            layers.append(_Layer(use, role, main, bare[main], main in catalog.shown))
     return layers
 
 
