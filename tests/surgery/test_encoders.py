@@ -292,10 +292,7 @@ def test_an_encoder_without_a_head_is_found_inside_a_classifier():
     deep, short = scrambled(bert(2, 4, transformers.BertModel), 1), poisoned(bert(2, 2))
     plan = legatee.plan(deep, short)
     legatee.inherit(plan, deep, short)
-    assert {u.target.rpartition(".")[0] for u in plan.untouched} == {
-        "classifier",
-        "bert.pooler.dense",  # what an encoder alone shows at its output
-    }
+    assert {u.target for u in plan.untouched} == {"classifier.weight", "classifier.bias"}
     for name, value in short.bert.encoder.layer.state_dict().items():
         assert torch.equal(value, deep.encoder.layer.state_dict()[name])
     back = legatee.plan(short, deep)

@@ -92,7 +92,7 @@ class Transfer(Mapping[str, Tensor]):
         self.moves: dict[str, list[Move]] = defaultdict(list)
         for move in plan.moves:
             self.moves[move.target].append(move)
-        given = state(source) if isinstance(source, nn.Module) else source
+        given = source if isinstance(source, Mapping) else state(source)
         if isinstance(given, dict):
             given = _untied(given)
         _check_made_for(plan, given, self.held)

@@ -54,6 +54,10 @@ class Call:
         if a is not None and b is not None:
             self.equal.equate(a, b)
 
+    def lose(self, f: Tensor, why: str) -> None:
+        """Note that identities are not followed any further, which must not part channels."""
+        self.equal.lost.append((f.reshape(-1).numpy(), why))
+
     def merge(self, operands: Sequence[Fields], rank: int) -> Fields:
         """Lay the fields of several operands over one another: what meets is made equal."""
         # two fields of one operand are different things that vary along one axis, such as windows

@@ -8,16 +8,16 @@ from hashlib import sha256
 from math import prod
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from legatee.errors import UntraceableNetwork
+from legatee.errors import TransferRefused, UntraceableNetwork
 from legatee.surgery.architecture import Architecture, architecture
 from legatee.surgery.axes import axis_roles
 from legatee.surgery.coupling import Group, coupled
 from legatee.surgery.guess import guesses
+from legatee.surgery.modules import module_of, without_wrappers
 from legatee.surgery.trace import trace
 from legatee.surgery.uses import Use
-
-WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,11 @@ class Catalog:
         return dict(zip(self.tensors, without_wrappers(list(self.tensors)), strict=True))
 
     @cached_property
+    def names(self) -> dict[str, str]:
+        """Every name, the second ones of tied tensors too -> the tensor's own name."""
+        return {name: t.name for t in self.tensors.values() for name in (t.name, *t.ties)}
+
+    @cached_property
     def elements(self) -> int:
         """Elements of all tensors [count]."""
         return sum(prod(tensor.shape) for tensor in self.tensors.values())
@@ -78,7 +83,7 @@ class Catalog:
         """Names of the tensors that each module holds itself."""
         found: dict[str, list[str]] = defaultdict(list)
         for name in self.tensors:
-            found[name.rpartition(".")[0]].append(name)
+            found[module_of(name)].append(name)
         return found
 
     @cached_property
@@ -93,8 +98,9 @@ class Catalog:
         found = {n for g in self.groups if g.role == "input" for n, axis in g.members if axis == 1}
         for use in self.uses:  # a single input channel is no group: the first one reads it
             if use.kind == "convolution":
-                grey = not use.depthwise and self.tensors[use.reads["weight"]].shape[1] == 1
-                found |= {use.reads["weight"]} if grey else set()
+                weight = use.reads.get("weight")  # none where it is computed from others
+                if weight and not use.depthwise and self.tensors[weight].shape[1] == 1:
+                    found.add(weight)
                 break
         return frozenset(n for n in found if len(self.tensors[n].shape) == 4)
 
@@ -121,6 +127,25 @@ class Catalog:
         return [(self.bare_names[t.name], t.shape, t.dtype) for t in self.tensors.values()]
 
     @cached_property
+    def shown(self) -> frozenset[str]:
+        """Tensors whose rows are what only the output shows: a head's, or a backbone's last."""
+        groups = (group for group in self.groups if group.role == "class")
+        return frozenset(name for group in groups for name, axis in group.members if axis == 0)
+
+    def makers(self, number: int) -> frozenset[str]:
+        """Return the layers whose rows are a group's channels, or all that it runs through.
+
+        Args:
+            number: Of the group.
+
+        Returns:
+            Names of their weights.
+        """
+        members = [m for m in self.groups[number].members if len(self.tensors[m[0]].shape) > 1]
+        rows = frozenset(name for name, axis in members if axis == 0)
+        return rows or frozenset(name for name, _ in members)
+
+    @cached_property
     def groups_along(self) -> dict[tuple[str, int], tuple[int, ...]]:
         """The groups that run through an axis, by number, in the order of their first position."""
         found: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
@@ -138,31 +163,21 @@ def state(network: nn.Module) -> dict[str, Tensor]:
 
     Returns:
         The live tensors, in the order of the state dict.
+
+    Raises:
+        TransferRefused: If it is no network, or one whose tensors have no shape yet.
     """
+    if not isinstance(network, nn.Module):
+        raise TransferRefused(f"a network is expected, not a {type(network).__name__}")
     first: dict[int, str] = {}
     saved: dict[str, Tensor] = network.state_dict(keep_vars=True)
     for name, value in saved.items():
+        if is_lazy(value):
+            raise TransferRefused(
+                f"{name!r} has no shape before the network has run; run it once on an example"
+            )
         first.setdefault(id(value), name)
     return {name: saved[name] for name in first.values()}
-
-
-def without_wrappers(names: list[str]) -> list[str]:
-    """Strip what torch.compile and DataParallel put before every name, where all names have it.
-
-    Args:
-        names: Names of all tensors of a network.
-
-    Returns:
-        The names without it.
-
-    Example:
-        >>> without_wrappers(["module.conv.weight", "module.conv.bias"])
-        ['conv.weight', 'conv.bias']
-    """
-    for wrapper in WRAPPERS:
-        if names and all(name.startswith(wrapper) for name in names):
-            names = [name.removeprefix(wrapper) for name in names]
-    return names
 
 
 def architecture_digest(tensors: Mapping[str, Tensor]) -> str:

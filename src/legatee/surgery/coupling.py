@@ -29,6 +29,29 @@ class Group:
     role: str
 
 
+def may_take(here: Group, there: Group) -> bool:
+    """Tell whether a group of the target may take channels from a group of the source.
+
+    Channels that the source shows at its output lose no meaning where they are read on, as those of
+    a backbone's last layer are; what the target shows means what its classes do. Words that the
+    source is given, tied to its output, are the words that a target shows.
+
+    Args:
+        here: The target's group.
+        there: The source's.
+
+    Returns:
+        Whether their roles agree so far.
+
+    Example:
+        >>> hidden, shown = (Group(size=4, members={}, role=role) for role in ("hidden", "class"))
+        >>> may_take(hidden, shown), may_take(shown, hidden)
+        (True, False)
+    """
+    pair = here.role, there.role
+    return here.role == there.role or pair in (("hidden", "class"), ("class", "input"))
+
+
 def coupled(channels: ChannelMap, tensors: Container[str]) -> tuple[Group, ...]:
     """Gather the channels that run through exactly the same axes, in order of appearance.
 

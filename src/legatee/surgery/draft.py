@@ -9,10 +9,11 @@ from legatee.moves import Blend, Move
 from legatee.positions import compress
 from legatee.surgery.blend import channel_blend, grid_blend
 from legatee.surgery.catalog import Catalog
-from legatee.surgery.coupling import Group
+from legatee.surgery.coupling import Group, may_take
 from legatee.surgery.match import Match, grows
 
 FOREIGN = "its channels belong to another group in the source"
+READ_ON = "the one network shows its channels at its output, the other reads them on"
 HEAD = "the head is inherited only between equal architectures of the same classes"
 PADDING = "pad_kernels=True lays it into the middle"
 NOTHING = "the share asked for leaves no channel to inherit"
@@ -82,7 +83,7 @@ class Draft:
         """
         source_name = self.match.tensors.get(name)
         if source_name is None:
-            shown = any(self.target.groups[n].role == "class" for n in self._rows(name))
+            shown = name in self.target.shown
             why = HEAD if shown and not self.match.consistent else self._no_match
             return self.match.reasons.get(name, why)
         here, there = self.target.tensors[name].shape, self.source.tensors[source_name].shape
@@ -110,10 +111,6 @@ class Draft:
             put=tuple(span.put for span in in_order),
             blend=blends[0] if blends else None,
         )
-
-    def _rows(self, name: str) -> tuple[int, ...]:
-        """Return the target groups along a tensor's first axis."""
-        return self.target.groups_along.get((name, 0), ())
 
     @property
     def _no_match(self) -> str:
@@ -171,7 +168,8 @@ class Draft:
         for number in self.target.groups_along[name, axis]:
             chosen = self._source_group(number, name, source_name, axis)
             if chosen is None:
-                why = self._widths(number, name, source_name, axis) or why
+                apart = READ_ON if self._read_on(number, source_name, axis) else why
+                why = self._widths(number, name, source_name, axis) or apart
                 continue
             here, there = self.target.groups[number], self.source.groups[chosen]
             fixed = self._fixed(here, there)
@@ -198,9 +196,11 @@ class Draft:
 
     def _fixed(self, here: Group, there: Group) -> str | None:
         """Say why classes and inputs, which have a meaning, are not taken."""
-        if here.role == "class" and not self.heads.same and self.heads.classes is None:
+        words = there.role == "input"  # given, and shown where the source ties them to its output
+        known = words or self.heads.same or self.heads.classes is not None
+        if here.role == "class" and not known:
             return HEAD
-        if here.role == "input" and here.size != there.size:
+        if words and here.size != there.size:
             return f"{here.size} inputs here, {there.size} in the source"
         return None
 
@@ -211,14 +211,19 @@ class Draft:
         if chosen in theirs:
             return chosen
         ours = self.target.groups_along[name, axis]
-        role = self.target.groups[number].role
         if self.match.consistent or len(ours) != len(theirs):
             return None
         other = theirs[ours.index(number)]
-        if self.source.groups[other].role != role:
+        if not may_take(self.target.groups[number], self.source.groups[other]):
             return None
         self.mixed.setdefault(number, {chosen} if chosen is not None else set()).add(other)
         return other
+
+    def _read_on(self, number: int, source_name: str, axis: int) -> bool:
+        """Tell whether what one network shows at its output is hidden in the other."""
+        theirs = self.source.groups_along.get((source_name, axis), ())
+        roles = {self.source.groups[n].role for n in theirs}
+        return bool(roles) and (roles == {"class"}) != (self.target.groups[number].role == "class")
 
     def _widths(self, number: int, name: str, source_name: str, axis: int) -> str | None:
         """Say that the channels along an axis are blocks of another width, if that is why."""

@@ -17,11 +17,13 @@ class Equalities:
         count: Identities there are.
         pairs: Arrays of identities, equal element by element.
         heads: Identities that a batched product made one block: the heads of an attention.
+        lost: Identities that could not be followed any further, and why.
     """
 
     count: int = 0
     pairs: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     heads: list[np.ndarray] = field(default_factory=list)
+    lost: list[tuple[np.ndarray, str]] = field(default_factory=list)
 
     def fresh(self, size: int) -> Tensor:
         """Return ``size`` new identities."""

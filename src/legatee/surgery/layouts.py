@@ -18,6 +18,8 @@ def _same(call: Call) -> list[Fields]:
         sizes = call.outs[0].shape
         if all(sizes[axis] == f.shape[axis] for axis in support(f)):
             kept.append(f)
+        else:
+            call.lose(f, "pooling or resizing across them")
     return [kept] * len(call.outs)
 
 
@@ -129,16 +131,22 @@ def _roll(call: Call) -> list[Fields]:
 
 
 def _looked_up(call: Call) -> list[Fields]:
-    """Looking up along one axis keeps what varies along the others; the index itself is unknown."""
+    """Looking up along one axis keeps what varies along the others, and follows a plain index."""
     x, indices = call.args[:2]
     given = [axis for axis, index in enumerate(indices) if index is not None]
     if len(given) != 1:
         raise UntraceableNetwork("an index along several axes at once is not understood")
     (axis,) = given
-    added = indices[axis].ndim
-    kept = [f for f in call.fields(x) if axis not in support(f)]
-    shapes = [(*f.shape[:axis], *(1,) * added, *f.shape[axis + 1 :]) for f in kept]
-    return [[f.reshape(shape) for f, shape in zip(kept, shapes, strict=True)]]
+    index = indices[axis]
+    found = []
+    for f in call.fields(x):
+        if axis not in support(f):
+            found.append(f.reshape(*f.shape[:axis], *(1,) * index.ndim, *f.shape[axis + 1 :]))
+        elif index.ndim == 1 and not index.is_meta:
+            found.append(f[(slice(None),) * axis + (index,)])
+        else:
+            call.lose(f, "an index whose numbers are unknown where only shapes flow")
+    return [found]
 
 
 def _repeat(call: Call) -> list[Fields]:

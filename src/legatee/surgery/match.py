@@ -9,6 +9,7 @@ from math import prod
 
 from legatee.errors import TransferRefused
 from legatee.surgery.catalog import Catalog, TensorInfo
+from legatee.surgery.coupling import may_take
 from legatee.surgery.naming import aligned, layers_of
 from legatee.surgery.roles import by_role
 
@@ -69,7 +70,7 @@ def match_tensors(source: Catalog, target: Catalog, match: Mapping[str, str] | s
         below = {t: _moved(t, to, frm) for t in target.tensors if _is_below(t, to)}
         if not below:
             raise TransferRefused(f"match names {to!r}, which is not in the target")
-        pairs = {t: s for t, s in below.items() if s in source.tensors}
+        pairs = {t: source.names[s] for t, s in below.items() if s in source.names}
         if not pairs:
             raise TransferRefused(f"match names {frm!r}, which holds nothing like {to!r}")
         found |= pairs
@@ -140,7 +141,7 @@ def match_groups(
         pad_kernels: Whether a kernel may go into a larger one.
 
     Returns:
-        Target group number -> source group number, of the same role.
+        Target group number -> source group number, of a role that it may take from.
     """
     ballots = _Ballots(source, target, tensors, pad_kernels)
     rivals = {number: ballots.of(number) for number in range(len(target.groups))}
@@ -157,7 +158,7 @@ def match_groups(
                 chosen[number] = max(votes, key=lambda n: (filled[n], votes[n], -n))
         if chosen == before:
             break
-    return chosen
+    return {t: s for t, s in chosen.items() if ballots.is_led_to(t, s, chosen)}
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,7 @@ class _Ballots:
         theirs = tuple(
             n
             for n in self.source.groups_along.get(key, ())
-            if self.source.groups[n].role == group.role
+            if may_take(group, self.source.groups[n])
         )
         if len(ours) == len(theirs):  # concatenated groups correspond in their order
             theirs = (theirs[ours.index(number)],)
@@ -226,6 +227,34 @@ class _Ballots:
             self.worth[name]
             for name in {name for name, _ in self.target.groups[number].members}
             if name in self.worth and self._agree(name, chosen)
+        )
+
+    def is_led_to(self, number: int, taken: int, chosen: Mapping[int, int]) -> bool:
+        """Tell whether what the source shows at its output is fed by what is inherited.
+
+        A backbone's last layer is read on in a larger network. A head of the same name as some
+        other network's hidden layer is another thing: nothing that leads to it is inherited.
+
+        Args:
+            number: Of the target group.
+            taken: Of the source group that it would take from.
+            chosen: Target group -> source group, for all others.
+
+        Returns:
+            Whether it is so, or the source does not show the group.
+        """
+        here, there = self.target.groups[number], self.source.groups[taken]
+        if here.role == there.role:
+            return True
+        makers = self.target.makers(number)
+        feeds = {n for name in makers for n in self.target.groups_along.get((name, 1), ())}
+        return not feeds or any(
+            self.target.groups[n].role == "input"
+            or any(
+                name in self.movable and self._agree(name, chosen)
+                for name in self.target.makers(n) - makers
+            )
+            for n in feeds
         )
 
     def _agree(self, name: str, chosen: Mapping[int, int]) -> bool:

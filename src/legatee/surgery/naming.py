@@ -8,6 +8,7 @@ from itertools import pairwise, product
 
 from legatee.errors import TransferRefused
 from legatee.surgery.catalog import Catalog
+from legatee.surgery.modules import without_wrappers
 from legatee.surgery.select import evenly
 
 PREFIXES = ("backbone.", "model.")  # what puts a network into another one calls it
@@ -63,11 +64,11 @@ def stripped(source: Catalog, target: Catalog) -> tuple[dict[str, str], dict[str
         target: Catalogue of the downstream network.
 
     Returns:
-        Stripped name -> name, of the source's tensors and of the target's.
+        Stripped name -> name, of the source's tensors and of the target's; second names of tied
+        tensors of the source too, which the target may have apart.
     """
-    ours, theirs = (
-        {bare: name for name, bare in side.bare_names.items()} for side in (source, target)
-    )
+    ours = dict(zip(without_wrappers([*source.names]), source.names.values(), strict=True))
+    theirs = {bare: name for name, bare in target.bare_names.items()}
     if 2 * len(ours.keys() & theirs.keys()) >= len(theirs):
         return ours, theirs
     tried = [*product(_strippings(ours), _strippings(theirs))]  # the shortest strippings come first
@@ -118,7 +119,10 @@ def aligned(source: Catalog, target: Catalog, layers: Layers | None) -> dict[str
         return {name: ours[bare] for bare, name in theirs.items()}
     found: dict[str, str] = {}
     _lay(_tree(theirs, target), _tree(ours, source), layers, found)
-    return found
+    same = {name: ours.get(bare) for bare, name in theirs.items()}
+    return {  # a place in a row makes no hidden layer of a head
+        t: s for t, s in found.items() if s == same[t] or s not in source.shown or t in target.shown
+    }
 
 
 @dataclass

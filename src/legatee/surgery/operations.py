@@ -52,6 +52,13 @@ def _layer_norm(call: Call) -> list[Fields]:
     return [call.merge([call.fields(x), call.fields(weight), call.fields(bias)], x.ndim)]
 
 
+def _weight_norm(call: Call) -> list[Fields]:
+    """A weight that is made of directions and lengths has the channels of both."""
+    directions, lengths = call.args[:2]
+    found = [call.fields(directions), call.fields(lengths)]
+    return [call.merge(found, directions.ndim), call.fields(lengths)]
+
+
 def _matmul(call: Call) -> list[Fields]:
     """A matrix product equates the two axes it sums over, and lines up the batch axis."""
     *bias, a, b = call.args[:3]
@@ -75,11 +82,18 @@ def _matmul(call: Call) -> list[Fields]:
 
 
 def _reduce(call: Call) -> list[Fields]:
-    """Means and sums keep the fields of the axes that they do not reduce."""
+    """Means and sums keep the fields of the axes that they do not reduce; what they sum is one."""
     x, out = call.args[0], call.outs[0]
     dims = call.option("dim")
     gone = {d % x.ndim for d in ([dims] if isinstance(dims, int) else dims or range(x.ndim))}
-    kept = [f for f in call.fields(x) if not support(f) & gone]
+    kept = []
+    for f in call.fields(x):
+        first = f
+        for axis in gone:
+            first = first.narrow(axis, 0, 1)
+        if support(first):
+            call.equate(f, first)
+            kept.append(first)
     if out.ndim < x.ndim:
         stay = [axis for axis in range(x.ndim) if axis not in gone]
         kept = [f.reshape([f.shape[axis] for axis in stay]) for f in kept]
@@ -99,6 +113,7 @@ COMPUTING: dict[Any, Rule] = {
         _batch_norm: (aten.native_batch_norm,),
         _group_norm: (aten.native_group_norm,),
         pointwise: (aten._prelu_kernel, aten.copy_),
+        _weight_norm: (aten._weight_norm_interface,),
         _layer_norm: (aten.native_layer_norm,),
         _matmul: (aten.addmm, aten.mm, aten.bmm, aten.baddbmm),
         _reduce: (aten.mean, aten.sum, aten.amax, aten.linalg_vector_norm, aten.var_mean),

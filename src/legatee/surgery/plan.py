@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from legatee.errors import TransferRefused, UntraceableNetwork
 from legatee.moves import Move, Untouched
-from legatee.surgery.catalog import Catalog, read, read_tensors
+from legatee.surgery.catalog import Catalog, read, read_tensors, state
 from legatee.surgery.channels import Channels, given_channels, scores_of
 from legatee.surgery.classes import Class, classes_of, heads
 from legatee.surgery.draft import NOTHING, Draft
@@ -84,7 +84,7 @@ def plan(  # noqa: PLR0913 - a front door
 
     Raises:
         TransferRefused: If ``alpha`` is outside 0..1, a name is not there, what a rule looks at is
-            missing, or the networks share nothing.
+            missing, the networks share nothing, or one of them is none, such as a state alone.
         UnknownName: If there is no such rule, or no class of that name.
         UntraceableNetwork: If a share of the channels is asked for that cannot be followed.
 
@@ -188,16 +188,34 @@ def _catalog(network: nn.Module | Catalog, data: Tensor | None) -> Catalog:
         return network
     try:
         return read(network, data)
-    except UntraceableNetwork:
+    except UntraceableNetwork as error:
         if data is None:
             raise
-        return read(network)
+        try:
+            return read(network)
+        except UntraceableNetwork:
+            raise error from None  # what the caller's own data met says more
+
+
+def _check_given(side: str, given: object) -> None:
+    """Refuse what is no network, or one without a tensor."""
+    if not isinstance(given, nn.Module | Catalog):
+        raise TransferRefused(
+            f"the {side} is a {type(given).__name__}, through which no channels can be followed; "
+            "pass the network it belongs to, or its catalogue, "
+            "legatee.surgery.catalog.read(network), and weights alone to inherit(plan, weights, "
+            "target)"
+        )
+    if not (given.tensors if isinstance(given, Catalog) else state(given)):
+        raise TransferRefused(f"the {side} holds no weights, so nothing can be inherited")
 
 
 def _catalogs(
     source: nn.Module | Catalog, target: nn.Module | Catalog, data: Tensor | None, *, whole: bool
 ) -> tuple[Catalog, Catalog, list[str]]:
     """Catalogue both networks; where channels cannot be followed, only whole tensors can move."""
+    for side, given in (("source", source), ("target", target)):
+        _check_given(side, given)
     try:
         return _catalog(source, data), _catalog(target, data), []
     except UntraceableNetwork as error:

@@ -5,7 +5,7 @@ from typing import TypedDict
 from torch import nn
 
 from legatee.errors import TransferRefused
-from legatee.surgery.catalog import without_wrappers
+from legatee.surgery.modules import without_wrappers
 from legatee.transfer import Receipt
 
 

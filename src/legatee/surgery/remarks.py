@@ -27,6 +27,7 @@ def remarks(draft: Draft, moves: list[Move]) -> list[str]:
     return [
         *_mixed(draft),
         *draft.match.notes,
+        *_read_on(draft, moves),
         *_convolutions(draft.source, draft.target, moves),
         *(_blend(move) for move in moves if move.blend is not None and move.blend.how != "pad"),
     ]
@@ -64,6 +65,16 @@ def _mixed(draft: Draft) -> list[str]:
         f"take from several source groups, the one of {first!r} from {max(len(others), 2)}; what "
         "inherited layers read is not what they read in the source"
     ]
+
+
+def _read_on(draft: Draft, moves: list[Move]) -> Iterable[str]:
+    """Say where the source's last layer becomes a hidden one: whether it is a head is not seen."""
+    shown = {t for t, s in draft.groups.items() if draft.source.groups[s].role == "class"}
+    for move in moves:
+        rows = draft.target.groups_along.get((move.target, 0), ())
+        if any(n in shown and draft.target.groups[n].role == "hidden" for n in rows):
+            yield f"{move.target!r}: what the source shows at its output is read on here"
+            return
 
 
 def _convolutions(source: Catalog, target: Catalog, moves: list[Move]) -> Iterable[str]:

@@ -20,6 +20,11 @@ class _Layer:
     role: Role
     name: str
     bare: str
+    shows: bool  # whether its rows are what the network shows at its output
+
+    def may_fill(self, layer: "_Layer") -> bool:
+        """Tell whether another layer may take from this one: no head becomes a hidden layer."""
+        return layer.shows or not self.shows or layer.bare == self.bare
 
 
 def by_role(source: Catalog, target: Catalog) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -37,7 +42,9 @@ def by_role(source: Catalog, target: Catalog) -> tuple[dict[str, str], tuple[str
     """
     names = stripped(source, target)
     ours, theirs = (
-        _layers(side, {name: bare for bare, name in bares.items()})
+        _layers(
+            side, {name: bare for bare, name in reversed(bares.items())}
+        )  # its own name, not a tie's
         for side, bares in zip((source, target), names, strict=True)
     )
     found: dict[str, str] = {}
@@ -48,7 +55,8 @@ def by_role(source: Catalog, target: Catalog) -> tuple[dict[str, str], tuple[str
             nearest = min(peers_of.get(role, {}), key=lambda n: (abs(n - level), n), default=level)
             peers = peers_of.get(role, {}).get(nearest, [])
             for layer, peer in _paired(layers, peers):
-                _take(layer.use, peer.use, found)
+                if peer.may_fill(layer):
+                    _take(layer.use, peer.use, found)
             if peers:
                 notes += _remarks(layers, peers, level, nearest)
     _follow(ours, theirs, found)
@@ -69,7 +77,7 @@ def _layers(catalog: Catalog, bare: dict[str, str]) -> list[_Layer]:
         if main not in seen and main in bare:
             seen.add(main)
             role = _role(use, catalog.tensors[main].shape, entrance=main in catalog.entrances)
-            layers.append(_Layer(use, role, main, bare[main]))
+            layers.append(_Layer(use, role, main, bare[main], main in catalog.shown))
     return layers
 
 

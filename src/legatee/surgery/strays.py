@@ -2,6 +2,7 @@
 
 from legatee.moves import Move
 from legatee.surgery.catalog import Catalog
+from legatee.surgery.modules import module_of
 
 Found = dict[str, Move | str]
 
@@ -22,7 +23,7 @@ def drop_strays(found: Found, target: Catalog) -> None:
             rows: frozenset[str] = frozenset()
             for number in target.groups_along.get((name, 0), ()):
                 if number not in makers:
-                    makers[number] = _makers(number, target)
+                    makers[number] = target.makers(number)
                 rows |= makers[number]
             beside = {n for n in _siblings(name, target) if n in rows}
             if rows and inherited.isdisjoint(beside or rows):
@@ -47,13 +48,6 @@ def _drop_halves(found: Found, target: Catalog) -> None:
                         found[name] = f"a head is inherited whole, and {missing!r} is not"
 
 
-def _makers(number: int, target: Catalog) -> frozenset[str]:
-    """Return the layers whose rows are a group's channels, or all that it runs through."""
-    members = [m for m in target.groups[number].members if len(target.tensors[m[0]].shape) > 1]
-    rows = frozenset(name for name, axis in members if axis == 0)
-    return rows or frozenset(name for name, _ in members)
-
-
 def _siblings(name: str, target: Catalog) -> list[str]:
     """Return the other tensors of a tensor's module."""
-    return [n for n in target.modules[name.rpartition(".")[0]] if n != name]
+    return [n for n in target.modules[module_of(name)] if n != name]

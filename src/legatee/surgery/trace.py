@@ -7,6 +7,7 @@ flattening repeats one over many positions, a product of batched matrices (atten
 columns of a head one block. What is one at the end must be inherited together.
 """
 
+from collections import defaultdict
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -99,7 +100,13 @@ def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
     if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
         network = network.module
     network = getattr(network, "_orig_mod", network)  # what torch.compile wraps
-    return deepcopy(network, dict(shadows)).eval()
+    computed = {  # what a hook computes before each run cannot be copied, and need not be
+        id(value): _shadow(value)
+        for module in network.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    return deepcopy(network, computed | shadows).eval()
 
 
 class _ChannelTrace(TorchDispatchMode):
@@ -148,6 +155,7 @@ class _ChannelTrace(TorchDispatchMode):
     def channels(self, output: Any) -> ChannelMap:
         """Solve the equalities and name what the input feeds and the output shows."""
         classes = self.equal.solve()
+        self._check_lost(classes)
         shown = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
         read = [] if self.input_field is None else [self.input_field]
         tables = {use.reads["weight"] for use in self.uses if use.kind == "embedding"}
@@ -160,6 +168,26 @@ class _ChannelTrace(TorchDispatchMode):
             called=self.called,
             uses=tuple(self.uses),
         )
+
+    def _check_lost(self, classes: np.ndarray) -> None:
+        """Refuse to go on where channels that layers and other tensors share were lost.
+
+        Positions, which no layer makes or reads, may be pooled or looked up as one likes.
+
+        Raises:
+            UntraceableNetwork: If there are any.
+        """
+        lost = {int(c): why for ids, why in self.equal.lost for c in classes[ids]}
+        places: dict[int, list[tuple[str, int]]] = defaultdict(list)
+        for axis, ids in self.axes.items() if lost else ():
+            for one in lost.keys() & set(classes[ids.numpy()].tolist()):
+                places[one].append(axis)
+        for one, axes in places.items():
+            layers = [name for name, axis in axes if (name, axis) in self.called]
+            if layers and len(axes) > 1:
+                raise UntraceableNetwork(
+                    f"the channels of {layers[0]!r} cannot be followed through {lost[one]}"
+                )
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -205,6 +233,11 @@ class _ChannelTrace(TorchDispatchMode):
             use = use_of(call, self.names, self.positions, level)
             if use is not None:
                 self.uses.append(use)
+            # What is computed from weights alone, such as a standardised kernel, stands for the
+            # one whose shape it has.
+            like = next((x for x in named if x.shape == call.outs[0].shape), None)
+            if like is not None and not any(x in self.given for x in call.inputs):
+                self.names[call.outs[0]] = self.names[like]
 
     def _call_axes(self, call: Call, weight: Tensor, roles: tuple[str, ...]) -> None:
         """Keep what an operation calls the axes of a weight; what was called first stays."""

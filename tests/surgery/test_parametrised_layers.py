@@ -1,0 +1,68 @@
+"""Layers whose weight is made of other tensors, as PyTorch's parametrisations make them."""
+
+import warnings
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import parametrizations, weight_norm
+
+import legatee
+from legatee.surgery.catalog import read, read_tensors
+from surgery_references import outputs, positions, spread
+
+
+def old_weight_norm(layer: nn.Module) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return weight_norm(layer)
+
+
+def network(norm: Callable[[nn.Module], nn.Module], width: int) -> nn.Module:
+    """Two normed layers and a normed head."""
+    layers = [norm(nn.Conv2d(3, width, 3)), nn.ReLU(), norm(nn.Conv2d(width, 6, 1)), nn.ReLU()]
+    return nn.Sequential(*layers, norm(nn.Conv2d(6, 4, 1)))
+
+
+NORMS = {
+    "parametrised": parametrizations.weight_norm,
+    "hooked": old_weight_norm,
+}
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_directions_and_lengths_are_inherited_together(name):
+    wide, narrow = (network(NORMS[name], width) for width in (12, 8))
+    plan = legatee.plan(wide, narrow)
+    moves = {move.target: move for move in plan.moves}
+    first = [n for n in narrow.state_dict() if n.startswith("0.")]
+    assert len(first) == 3  # lengths, directions, bias
+    assert [positions(moves[n].take[0]) for n in first] == [spread(12, 8)] * 3
+    columns = [positions(m.take[1]) for n, m in moves.items() if n[0] == "2" and len(m.take) > 1]
+    assert spread(12, 8) in columns
+    assert not any(n.startswith("4.") for n in moves), "the head"
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_inherited_channels_of_a_normed_layer_compute_what_they_computed(name):
+    wide, narrow = (network(NORMS[name], width) for width in (12, 8))
+    legatee.inherit(legatee.plan(wide, narrow), wide, narrow)
+    expected, given = (outputs(net[:2], (3, 8, 8)) for net in (wide, narrow))
+    assert torch.allclose(given, expected[:, spread(12, 8)])
+
+
+def test_what_parametrises_a_tensor_belongs_to_its_module():
+    network = nn.Sequential(parametrizations.weight_norm(nn.Linear(3, 4)))
+    pieces = [f"0.parametrizations.weight.original{i}" for i in (0, 1)]
+    assert read(network).modules == {"0": ["0.bias", *pieces]}
+    alone = parametrizations.spectral_norm(nn.Linear(3, 4))
+    assert list(read_tensors(alone).modules) == [""]
+
+
+def test_a_bias_is_not_inherited_where_its_parametrised_weight_is_left():
+    """Spectral norms are of whole weights: channels are not followed through them."""
+    wide, narrow = (network(parametrizations.spectral_norm, width) for width in (12, 8))
+    plan = legatee.plan(wide, narrow)
+    assert {move.target[0] for move in plan.moves} == {"4"}  # the one layer of equal shapes
+    assert any("could not be followed" in warning for warning in plan.warnings)
