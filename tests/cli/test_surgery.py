@@ -199,9 +199,18 @@ def test_parts_may_be_left_out(legatee_does, upstream):
     assert "features.conv1b.weight" in {rest.target for rest in plan.untouched}
 
 
-def test_kernels_grow_where_it_is_asked(legatee_does):
-    pair = ("plan", "torchvision:resnet50", "torchvision:resnet34")
-    said = "14 more: 1x1 kernels in the middle of 3x3, zeros around"
+def test_kernels_grow_where_it_is_asked(legatee_does, tmp_path, monkeypatch):
+    (tmp_path / "own_kernels.py").write_text(
+        "from torch import nn\n"
+        "def net(side):\n"
+        "    conv = nn.Conv2d(3, 6, side, padding=side // 2)\n"
+        "    return nn.Sequential(conv, nn.ReLU(), nn.Conv2d(6, 4, 1))\n"
+        "def small(num_classes): return net(1)\n"
+        "def large(num_classes): return net(3)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    pair = ("plan", "own_kernels:small", "own_kernels:large")
+    said = "'0.weight': 1x1 kernels in the middle of 3x3, zeros around"
     assert said in legatee_does(*pair, "--pad-kernels")
     assert said not in legatee_does(*pair)
 

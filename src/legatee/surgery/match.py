@@ -251,7 +251,7 @@ class _Ballots:
         return not feeds or any(
             self.target.groups[n].role == "input"
             or any(
-                name in self.movable and self._agree(name, chosen)
+                name in self.worth and self._agree(name, chosen)
                 for name in self.target.makers(n) - makers
             )
             for n in feeds
