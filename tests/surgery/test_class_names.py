@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from torchvision import models
 
 import legatee
 from legatee.errors import LegateeError
@@ -180,3 +181,17 @@ def test_classes_that_cannot_be_told_are_refused(case):
     with pytest.raises(LegateeError, match=expected):
         legatee.plan(source, target, classes=classes, **names)
     assert differing(before, saved(target)) == []
+
+
+def test_classes_that_stay_at_home_all_the_same_are_named():
+    with torch.device("meta"):
+        source, target = models.resnet50(num_classes=6), models.resnet18(num_classes=3)
+    plan = legatee.plan(source, target, classes={0: 2, 2: 4})
+    assert "fc.weight" in {rest.target for rest in plan.untouched}
+    said = [warning for warning in plan.warnings if warning.startswith("no class is inherited")]
+    assert said == [f"no class is inherited, though 2 correspond: {reason(plan)}"]
+    assert not any("no class" in w for w in legatee.plan(source, target).warnings)
+
+
+def reason(plan: legatee.TransferPlan) -> str:
+    return next(rest.reason for rest in plan.untouched if rest.target == "fc.weight")

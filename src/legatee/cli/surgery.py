@@ -89,8 +89,9 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     match: Annotated[
         list[str] | None,
         typer.Option(
-            help="TARGET=SOURCE, modules or tensors, repeatable; or one of first:K, last:K, "
-            "spaced:K, roles."
+            help="Which layer takes from which, in place of equal names: TARGET=SOURCE, modules or "
+            "tensors, repeatable, and nothing else; or one of first:K, last:K, spaced:K (so many "
+            "blocks of a longer row) and roles (by kind, kernel and stage)."
         ),
     ] = None,
     include: Annotated[

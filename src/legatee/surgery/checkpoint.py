@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from legatee.disk import replacing
 from legatee.errors import TransferRefused, UnusableCheckpoint, UnusableOutput
 from legatee.surgery.admit import Allowed, check_types, check_values
-from legatee.surgery.catalog import state, without_wrappers
+from legatee.surgery.catalog import state
+from legatee.surgery.modules import without_wrappers
 from legatee.surgery.rollback import all_or_nothing
 from legatee.surgery.serialise import serialise
 

@@ -11,7 +11,7 @@ from legatee.surgery.channels import Channels, given_channels, scores_of
 from legatee.surgery.classes import Class, classes_of, heads
 from legatee.surgery.draft import NOTHING, Draft
 from legatee.surgery.match import chosen_only, match_groups, match_tensors
-from legatee.surgery.remarks import foreign, remarks
+from legatee.surgery.remarks import left_behind, remarks
 from legatee.surgery.strays import drop_strays
 from legatee.transfer import TransferPlan
 
@@ -146,7 +146,7 @@ def plan(  # noqa: PLR0913 - a front door
             f"{len(channels.unscored)} source groups could not be measured by {named!r} and took "
             "evenly spread channels"
         )
-    notes += [*said, *foreign(draft, found)]
+    notes += [*said, *left_behind(draft, found)]
     drawn = TransferPlan(
         source_digest=ours.digest,
         target_digest=theirs.digest,

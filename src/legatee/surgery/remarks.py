@@ -33,16 +33,31 @@ def remarks(draft: Draft, moves: list[Move]) -> list[str]:
     ]
 
 
-def foreign(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
-    """Say that blocks of another kind leave much behind, and what would fill it.
+def left_behind(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
+    """Say what stays as it is though a reader may count on it, and what would fill it.
 
     Args:
         draft: What the plan was made from.
         found: Target tensor -> its move, or the reason why there is none.
 
     Returns:
-        One sentence or none.
+        Sentences, none where nothing is missed.
     """
+    return [*_classes(draft, found), *_foreign(draft, found)]
+
+
+def _classes(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
+    """Say why classes that are known to mean the same are not inherited."""
+    groups = draft.target.groups
+    shown = [n for group in groups if group.role == "class" for n, _ in group.members]
+    reasons = [found[name] for name in shown if isinstance(found[name], str)]
+    if not draft.heads.classes or len(reasons) < len(shown):
+        return []
+    return [f"no class is inherited, though {len(draft.heads.classes)} correspond: {reasons[0]}"]
+
+
+def _foreign(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
+    """Say that blocks of another kind leave much behind."""
     sizes = {name: prod(tensor.shape) for name, tensor in draft.target.tensors.items()}
     left = sum(sizes[name] for name, made in found.items() if made == FOREIGN)
     if left < MUCH * sum(sizes.values()):

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from legatee.surgery.catalog import state, without_wrappers
+from legatee.surgery.catalog import state
+from legatee.surgery.modules import without_wrappers
 
 
 def sizes_told(
