@@ -193,17 +193,21 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     as_json: AsJson = False,
 ) -> None:
     """Write the target's weights with everything inherited that the plan says."""
-    from legatee.surgery.admit import Allowed
-    from legatee.surgery.apply import Transfer
-    from legatee.surgery.checkpoint import write_weights
-    from legatee.surgery.provenance import Provenance, weights_digest
     from legatee.transfer import Receipt, TransferPlan, account
 
     refuse_existing(out)
     try:
         made = TransferPlan.from_json(plan.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TransferRefused(f"cannot read the plan {str(plan)!r}: {error}") from error
+    except OSError as error:
+        raise TransferRefused(f"cannot read the plan {str(plan)!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise TransferRefused(f"the plan {str(plan)!r} is no text: {error}") from error
+
+    from legatee.surgery.admit import Allowed  # what is refused above waits for no torch
+    from legatee.surgery.apply import Transfer
+    from legatee.surgery.checkpoint import write_weights
+    from legatee.surgery.provenance import Provenance, weights_digest
+
     size = shape_of(shape)
     _, given = weights_of(source, classes=classes, shape=size)
     network = network_of(target, classes=classes, shape=size, seed=seed, told=made.shapes)
