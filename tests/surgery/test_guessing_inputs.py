@@ -47,3 +47,15 @@ def test_inputs_have_the_type_of_the_first_layer(make, dtype):
         group.members.keys() for group in read(usual).groups
     ]
     assert legatee.plan(narrow, usual, alpha=0.5).moves
+
+
+def test_data_of_another_precision_than_the_weights_is_what_channels_are_followed_with():
+    def made() -> nn.Module:  # no guess is as small as what this network accepts
+        layers = (nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4 * 3 * 7, 2))
+        return nn.Sequential(*layers)
+
+    images = torch.zeros(1, 3, 5, 9)
+    found = read(made().to(torch.bfloat16), images)
+    assert {(g.size, g.role) for g in found.groups} == {
+        (g.size, g.role) for g in read(made(), images).groups
+    }

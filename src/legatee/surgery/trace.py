@@ -74,6 +74,9 @@ def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> Ch
             shadows[id(value)] = _shadow(value)
             mode.label_parameter(name, shadows[id(value)])
         stand_in = torch.empty_like(example[:1], device="meta")
+        held = [value.dtype for value in tensors.values() if value.is_floating_point()]
+        if stand_in.is_floating_point() and held and stand_in.dtype not in held:
+            stand_in = stand_in.to(held[0])  # channels run alike at any precision
         mode.label_input(stand_in)
         try:
             copy = _copy(network, shadows)
