@@ -1,15 +1,17 @@
-"""The README's example runs as it stands there, and its commands exist."""
+"""The code of the README and of the guide runs as it stands, and their commands exist."""
 
 import re
 import shlex
 from pathlib import Path
 
+import pytest
 from typer.main import get_command
 
 from legatee.cli import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+GUIDE = (ROOT / "docs" / "inheriting.md").read_text()
 
 
 def run(example, capsys):
@@ -34,16 +36,32 @@ def test_its_commands_are_the_makefiles():
         assert f"\n{command}: .venv/ready\n" in makefile
 
 
-def test_its_command_lines_are_understood():
+def test_the_guides_code_prints_what_stands_beside_it(capsys):
+    names = {}
+    compared = 0
+    for block in re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL):
+        exec(compile(block, "inheriting.md", "exec"), names)
+        printed = capsys.readouterr().out
+        for said in re.findall(r"^print\(.*\)  # ([\[{].*[\]}])", block, re.MULTILINE):
+            assert eval(printed) == eval(said)
+            compared += 1
+    assert compared == 3
+
+
+@pytest.mark.parametrize(("page", "count"), [(README, 10), (GUIDE, 3)], ids=["README", "guide"])
+def test_command_lines_are_understood(page, count):
     group = get_command(app)
-    lines = [line for line in README.splitlines() if re.match(r"legatee \w", line)]
-    assert len(lines) == 10
+    lines = [line for line in page.splitlines() if re.match(r"legatee \w", line)]
+    assert len(lines) == count
     for line in lines:
         name, *words = shlex.split(line)[1:]
         command = group.commands[name]
         assert command.make_context(name, words, parent=None).command is command
 
 
-def test_its_links_lead_somewhere():
-    for link in re.findall(r"\]\(([^)]+)\)", README):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize(
+    ("page", "folder"), [(README, ROOT), (GUIDE, ROOT / "docs")], ids=["README", "guide"]
+)
+def test_links_lead_somewhere(page, folder):
+    for link in re.findall(r"\]\(([^)#]+)", page):
+        assert (folder / link).exists(), link

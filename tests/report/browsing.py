@@ -1,5 +1,7 @@
 """What tests ask a page in a browser."""
 
+from playwright.sync_api import Page
+
 CONTRASTS = """() => {
   const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
   const rgba = (colour) => {
@@ -25,3 +27,15 @@ CONTRASTS = """() => {
 }"""
 STOPS = """() => [...document.querySelectorAll('a[href], summary, [tabindex="0"]')]
   .filter((node) => node.checkVisibility()).map((node) => node.outerHTML)"""
+
+
+def walked(page: Page) -> list[str]:
+    """Press Tab through a page, see each stop outlined, find none missing, and return them."""
+    stops = page.evaluate(STOPS)
+    reached = []
+    for _ in stops:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.outerHTML"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert reached == stops
+    return stops

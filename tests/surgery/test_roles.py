@@ -74,7 +74,7 @@ def test_a_plan_by_role_says_what_is_inconsistent(deep):
 def test_the_default_fills_less_says_so_and_names_the_other_way():
     plan = legatee.plan(meta(models.resnet101), meta(models.resnet34))
     assert plan.inherited < 0.2
-    assert any("match='roles'" in warning for warning in plan.warnings)
+    assert any("matching by roles fills it" in warning for warning in plan.warnings)
 
 
 def test_what_is_filled_by_role_is_what_the_plan_says():

@@ -172,7 +172,8 @@ def _names(path: Path | None) -> list[str] | None:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise TransferRefused(f"cannot read the names of classes {str(path)!r}: {error}") from error
+        cause = getattr(error, "strerror", None) or error
+        raise TransferRefused(f"cannot read the names of classes {str(path)!r}: {cause}") from error
     return [line.strip() for line in lines if line.strip()]
 
 

@@ -113,7 +113,8 @@ def read_sweep(path: Path) -> "Sweep":
                 raise InvalidSetting(f"{name} is {given[name]!r}; expected a table [{name}]")
         setting, axes = _flat(given.pop("setting")), _flat(given.pop("axes"))
     except (OSError, ValueError, RecursionError) as error:
-        raise InvalidSetting(f"cannot read the sweep {str(path)!r}: {error}") from error
+        cause = getattr(error, "strerror", None) or error
+        raise InvalidSetting(f"cannot read the sweep {str(path)!r}: {cause}") from error
     for name in given:
         if name not in OPTIONS:
             raise UnknownName("part of a sweep", name, (*OPTIONS, *TABLES))

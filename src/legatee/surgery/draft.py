@@ -15,7 +15,7 @@ from legatee.surgery.match import Match, grows
 FOREIGN = "its channels belong to another group in the source"
 READ_ON = "the one network shows its channels at its output, the other reads them on"
 HEAD = "the head is inherited only between equal architectures of the same classes"
-PADDING = "pad_kernels=True lays it into the middle"
+PADDING = "padding kernels lays it into the middle"
 NOTHING = "the share asked for leaves no channel to inherit"
 Pick = Callable[[int, int], Sequence[int]]  # (target group, source group) -> source channels
 

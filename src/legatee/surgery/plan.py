@@ -157,7 +157,8 @@ def plan(  # noqa: PLR0913 - a front door
         warnings=(*notes, *remarks(draft, moves)),
     )
     if alpha > 0 and not any(theirs.tensors[move.target].trainable for move in moves):
-        raise TransferRefused(f"nothing would be inherited ({_why(drawn)})")
+        hint = "; matching by roles needs no names" if match is None and theirs.groups else ""
+        raise TransferRefused(f"nothing would be inherited ({_why(drawn)}){hint}")
     return drawn
 
 

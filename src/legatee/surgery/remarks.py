@@ -65,7 +65,7 @@ def _foreign(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
     rest = share(left / sum(sizes.values()))
     return [
         f"{rest} of the target stays as it is, because its blocks join channels in another way "
-        "than the source's; match='roles' fills it, without channels that agree"
+        "than the source's; matching by roles fills it, without channels that agree"
     ]
 
 
