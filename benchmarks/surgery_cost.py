@@ -23,12 +23,12 @@ from torchvision import models
 
 import legatee
 from legatee.cli.options import weights_of
-from legatee.surgery.admit import Allowed
-from legatee.surgery.apply import Transfer, inherit
-from legatee.surgery.catalog import read
-from legatee.surgery.checkpoint import load_weights, write_weights
-from legatee.surgery.elements import copy
-from legatee.training.models import blank, build
+from legatee.models.build import blank, build
+from legatee.surgery.applying.apply import Transfer, inherit
+from legatee.surgery.applying.casts import Allowed
+from legatee.surgery.applying.elements import copy
+from legatee.surgery.files.checkpoint import load_weights, write_weights
+from legatee.surgery.network.catalog import read
 
 ROUNDS = 15
 MOST = 4.0  # plan and apply, in plain loads

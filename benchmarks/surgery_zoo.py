@@ -21,7 +21,7 @@ from torch import nn
 from torchvision import models
 
 import legatee
-from legatee.surgery.catalog import Catalog, read, state
+from legatee.surgery.network.catalog import Catalog, read, state
 
 FAMILIES = {
     "ResNet": "resnet18 resnet34 resnet50 resnet101 wide_resnet50_2 resnext50_32x4d "

@@ -21,7 +21,7 @@ from tables import show, where
 
 from legatee.sweep import declare
 from legatee.sweep.run import fill
-from legatee.sweep.work import dask as dask_workers
+from legatee.work.workers import dask as dask_workers
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "sweep"))
 import sweep_cases as cases

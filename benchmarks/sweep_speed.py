@@ -18,11 +18,11 @@ from distributed import LocalCluster
 from tables import show, where
 
 from legatee import Grid, simulate
-from legatee.setting import EXAMPLE
 from legatee.sweep.declare import Sweep, block_of
-from legatee.sweep.processes import Processes
 from legatee.sweep.run import fill
-from legatee.sweep.work import dask, executor
+from legatee.work.processes import Processes
+from legatee.work.workers import dask, executor
+from legatee.world.setting import EXAMPLE
 
 ROUNDS = 3
 PHASE = replace(
@@ -45,9 +45,9 @@ from time import perf_counter
 here, folder, cells, rounds = sys.argv[1:]
 sys.path.insert(0, here)
 from sweep_speed import seconds, tiny
-from legatee.sweep.processes import Processes
+from legatee.work.processes import Processes
 from legatee.sweep.run import fill
-from legatee.sweep.work import executor
+from legatee.work.workers import executor
 if __name__ == "__main__":
     with Processes(2) as pool:
         fill(tiny(1000), Path(folder, "warm"), workers=executor(pool))

@@ -9,7 +9,7 @@ from torchvision.models.densenet import DenseNet
 from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.models.vgg import VGG, make_layers
 
-from legatee.training.models import build
+from legatee.models.build import build
 
 # --- real networks --------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ The public names are handed on lazily: asking for ``legatee.TransferPlan`` must 
 Example:
     >>> import legatee
     >>> legatee.TransferPlan.__module__
-    'legatee.transfer'
+    'legatee.plans.plan'
 """
 
 from importlib import import_module
@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from legatee.advice import Advice, Verdict
-    from legatee.advisor.decide import advise
+    from legatee.advisor.advise import advise
     from legatee.advisor.race import Arm
+    from legatee.data.examples import Examples
+    from legatee.data.load import load
     from legatee.errors import LegateeError
-    from legatee.grid import Grid
-    from legatee.setting import Setting, Task
+    from legatee.models.build import build
+    from legatee.plans.plan import Receipt, TransferPlan
     from legatee.simulator.run import simulate
-    from legatee.surgery.apply import inherit
-    from legatee.surgery.plan import plan
-    from legatee.surgery.rates import parameter_groups
+    from legatee.surgery.applying.apply import inherit
+    from legatee.surgery.applying.parameter_groups import parameter_groups
+    from legatee.surgery.planning.plan import plan
     from legatee.theory.predict import Prediction, predict
-    from legatee.training.data import load
-    from legatee.training.examples import Examples
     from legatee.training.loop import Trainer
-    from legatee.training.models import build
-    from legatee.transfer import Receipt, TransferPlan
+    from legatee.world.grid import Grid
+    from legatee.world.setting import Setting, Task
 
 __all__ = [
     "Advice",
@@ -56,22 +56,22 @@ __all__ = [
 _HOMES = {
     "Advice": "advice",
     "Arm": "advisor.race",
-    "Examples": "training.examples",
-    "Grid": "grid",
+    "Examples": "data.examples",
+    "Grid": "world.grid",
     "LegateeError": "errors",
     "Prediction": "theory.predict",
-    "Receipt": "transfer",
-    "Setting": "setting",
-    "Task": "setting",
+    "Receipt": "plans.plan",
+    "Setting": "world.setting",
+    "Task": "world.setting",
     "Trainer": "training.loop",
-    "TransferPlan": "transfer",
+    "TransferPlan": "plans.plan",
     "Verdict": "advice",
-    "advise": "advisor.decide",
-    "build": "training.models",
-    "inherit": "surgery.apply",
-    "load": "training.data",
-    "parameter_groups": "surgery.rates",
-    "plan": "surgery.plan",
+    "advise": "advisor.advise",
+    "build": "models.build",
+    "inherit": "surgery.applying.apply",
+    "load": "data.load",
+    "parameter_groups": "surgery.applying.parameter_groups",
+    "plan": "surgery.planning.plan",
     "predict": "theory.predict",
     "simulate": "simulator.run",
 }

@@ -4,7 +4,8 @@ from enum import StrEnum
 from typing import ClassVar
 
 from legatee.document import Document, Record
-from legatee.transfer import TransferPlan
+from legatee.intervals import Interval
+from legatee.plans.plan import TransferPlan
 
 
 class Verdict(StrEnum):
@@ -13,20 +14,6 @@ class Verdict(StrEnum):
     INHERIT = "inherit"
     SCRATCH = "scratch"
     UNDECIDED = "undecided"
-
-
-class Interval(Record):
-    """An estimate and the bounds that hold for all arms at once.
-
-    Attributes:
-        estimate: The mean [score, as the metric's].
-        lower: Simultaneous lower bound [score].
-        upper: Simultaneous upper bound [score].
-    """
-
-    estimate: float
-    lower: float
-    upper: float
 
 
 class ArmResult(Record):

@@ -12,7 +12,7 @@ from torch import nn
 import legatee
 from legatee.advice import Advice
 from legatee.errors import LegateeError, TransferRefused, UnusableData, UnusableOutput
-from legatee.training.models import build
+from legatee.models.build import build
 
 DIGITS = "digits:classes=5-9,n=60,part=train"
 HELD_OUT = "digits:classes=5-9,n=100,part=test"
@@ -233,7 +233,7 @@ def test_killed_mid_race_the_same_call_ends_like_an_undisturbed_one(source, tmp_
 import sys
 from functools import partial
 import legatee
-from legatee.training.models import build
+from legatee.models.build import build
 if __name__ == "__main__":
     make = partial(build, "cnn:widths=6", classes=5, shape={SHAPE})
     legatee.advise(build("cnn:widths=8", classes=5, shape={SHAPE}, seed=3), make,

@@ -8,8 +8,8 @@ import pytest
 import transformers
 
 from legatee.cli import main
-from legatee.surgery.checkpoint import write_weights
-from legatee.training.models import build
+from legatee.models.build import build
+from legatee.surgery.files.checkpoint import write_weights
 
 OLD, NEW = "cnn:widths=8", "cnn:widths=6"
 SIZES = ("--classes", 5, "--shape", "1,8,8")

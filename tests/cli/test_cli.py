@@ -8,9 +8,9 @@ import pytest
 from safetensors.torch import load_file
 
 import legatee
+from legatee.models.build import build
 from legatee.results import load
-from legatee.surgery.checkpoint import read_metadata, write_weights
-from legatee.training.models import build
+from legatee.surgery.files.checkpoint import read_metadata, write_weights
 
 SHAPE = "1,8,8"
 DATA = "digits:classes=5-9,n=60,part=train"

@@ -9,8 +9,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import legatee
-from legatee.surgery.checkpoint import read_metadata, read_weights, write_weights
-from legatee.training.models import build
+from legatee.models.build import build
+from legatee.surgery.files.checkpoint import read_metadata, read_weights, write_weights
 
 SIZES = ("--classes", 5, "--shape", "1,8,8")
 OLD, NEW = "cnn:widths=8", "cnn:widths=6"

@@ -9,10 +9,10 @@ import pytest
 from world_cases import typed
 
 from legatee.cli.sweep import read_sweep
-from legatee.setting import EXAMPLE, fields
 from legatee.sweep.read import load
 from legatee.sweep.run import fill
-from legatee.sweep.work import executor
+from legatee.work.workers import executor
+from legatee.world.setting import EXAMPLE, fields
 
 FILE = """
 seeds = 3

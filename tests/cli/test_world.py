@@ -6,9 +6,9 @@ import pytest
 from world_cases import TOML, WRITTEN, prints, strict
 
 from legatee import Setting, predict, simulate
-from legatee.quantity import QUANTITIES
-from legatee.setting import EXAMPLE, FIELDS, fields
 from legatee.theory.conditions import condition_4_1
+from legatee.world.quantity import QUANTITIES
+from legatee.world.setting import EXAMPLE, FIELDS, fields
 
 COMMANDS = pytest.mark.parametrize("command", ["predict", "simulate"])
 SMALL = ("upstream.n=40", "steps=20", "d=600")

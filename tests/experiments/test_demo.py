@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from legatee.experiments import demo
-from legatee.surgery.checkpoint import read_metadata
-from legatee.surgery.plan import plan
+from legatee.surgery.files.checkpoint import read_metadata
+from legatee.surgery.planning.plan import plan
 from legatee.training.loop import Trainer
 
 

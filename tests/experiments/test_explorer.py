@@ -12,8 +12,8 @@ from legatee import Setting, predict
 from legatee.cli.settings import setting_of
 from legatee.errors import InvalidSetting
 from legatee.experiments import explorer
-from legatee.setting import EXAMPLE, fields
 from legatee.theory.reduced.reduce import outside
+from legatee.world.setting import EXAMPLE, fields
 
 NUMBERS = (
     *("scratch", "zero_shot", "inherited", "gain", "error"),

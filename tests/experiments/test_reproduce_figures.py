@@ -13,9 +13,9 @@ from legatee.experiments.figures import FIGURES
 from legatee.experiments.figures.phase_diagram import _crossings
 from legatee.experiments.panels import measured
 from legatee.finding import Finding, Outcome
-from legatee.grid import Grid
 from legatee.report.findings import render_findings
-from legatee.sweep.work import executor, processes
+from legatee.work.workers import executor, processes
+from legatee.world.grid import Grid
 
 FILES = Path(reproduce.__file__).parent / "figures"
 

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 import reference
-from legatee.setting import Setting, Task
 from legatee.simulator import evaluate
 from legatee.simulator.batch import How, World
 from legatee.simulator.train import Descent
+from legatee.world.setting import Setting, Task
 
 GENERIC = Setting(
     d=400,

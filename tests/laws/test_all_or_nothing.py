@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import legatee
-from legatee.surgery.checkpoint import load_weights, write_weights
+from legatee.surgery.files.checkpoint import load_weights, write_weights
 from surgery_references import differing, poisoned, saved, scrambled, snapshot
 from surgery_zoo import ZOO, cnn, small_resnet
 

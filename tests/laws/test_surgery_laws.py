@@ -13,7 +13,7 @@ from torch import nn
 from torchvision import models
 
 import legatee
-from legatee.surgery.catalog import read
+from legatee.surgery.network.catalog import read
 from surgery_references import (
     blank,
     cured,

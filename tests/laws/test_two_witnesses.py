@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from legatee import Setting, Task, predict, simulate
-from legatee.setting import EXAMPLE
+from legatee.world.setting import EXAMPLE
 
 SEEDS = 64
 DRAWS = 2000

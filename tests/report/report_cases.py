@@ -3,9 +3,10 @@
 import numpy as np
 import xarray as xr
 
-from legatee.advice import Advice, ArmResult, Interval, Provenance, Reason, Verdict
+from legatee.advice import Advice, ArmResult, Provenance, Reason, Verdict
+from legatee.intervals import Interval
+from legatee.plans.plan import Move, TransferPlan, Untouched
 from legatee.report.page import Case
-from legatee.transfer import Move, TransferPlan, Untouched
 
 HOSTILE = '<script>document.title="owned"</script>"\'>&${{7*7}}<img src=x onerror=alert(1)>'
 BATCH_NORM = {"weight": "scale", "bias": "shift", "running_mean": "mean", "running_var": "var"}

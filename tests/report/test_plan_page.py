@@ -4,9 +4,9 @@ import pytest
 from browsing import CONTRASTS, walked
 from report_cases import HOSTILE, move, resnet_plan
 
+from legatee.plans.plan import Blend, Move, Untouched
 from legatee.report.plan import render_plan
-from legatee.report.words import TIMES
-from legatee.transfer import Blend, Move, Untouched
+from legatee.text import TIMES
 
 WIDTHS = (375, 1400)
 PAGES = ("good", "roles", "odd", "none")

@@ -4,10 +4,10 @@ from base64 import b64decode
 import numpy as np
 import pytest
 
-from legatee.quantity import QUANTITIES
 from legatee.report.explorer import POLICY, alone, explorer
 from legatee.report.sliders import GROUPS, MAPS
-from legatee.setting import EXAMPLE, fields
+from legatee.world.quantity import QUANTITIES
+from legatee.world.setting import EXAMPLE, fields
 
 SLIDERS = {slider.name: slider for group in GROUPS for slider in group.sliders}
 NORMALS = {"span": np.arange(6, dtype=np.float32).reshape(2, 3), "tests": -np.ones((1, 2))}

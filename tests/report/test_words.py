@@ -3,7 +3,8 @@ from math import nan
 import pytest
 from report_cases import HOSTILE
 
-from legatee.report.words import MINUS, Scale, leader, scale_of, sentence
+from legatee.report.words import Scale, leader, scale_of, sentence
+from legatee.text import MINUS
 
 
 def said(case):

@@ -8,7 +8,7 @@ from torch import nn
 
 import legatee
 from legatee.errors import TransferRefused
-from legatee.transfer import TransferPlan
+from legatee.plans.plan import TransferPlan
 from surgery_references import bits, differing, scrambled, snapshot
 from surgery_zoo import ZOO, small_resnet
 

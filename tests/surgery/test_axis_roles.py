@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torchvision import models
 
-from legatee.surgery.catalog import Catalog, read, read_tensors
-from legatee.surgery.listing import listing
+from legatee.surgery.network.catalog import Catalog, read, read_tensors
+from legatee.surgery.network.listing import listing
 from surgery_zoo import ZOO, Net, Untraceable
 
 CONV = ("out", "in", "kernel", "kernel")

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import legatee
-from legatee.surgery.catalog import read
+from legatee.surgery.network.catalog import read
 from surgery_references import outputs, saved, scrambled, silence, spread
 
 

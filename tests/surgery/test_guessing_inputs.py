@@ -7,7 +7,7 @@ from torch import nn
 from torchvision import models
 
 import legatee
-from legatee.surgery.catalog import read
+from legatee.surgery.network.catalog import read
 
 TINY = {"patch_size": 10, "depth": 1, "embed_dim": 8, "num_heads": 2}
 

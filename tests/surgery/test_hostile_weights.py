@@ -13,7 +13,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from legatee.errors import UnusableCheckpoint
-from legatee.surgery.checkpoint import load_weights, read_metadata, read_weights, write_weights
+from legatee.surgery.files.checkpoint import (
+    load_weights,
+    read_metadata,
+    read_weights,
+    write_weights,
+)
 from surgery_references import scrambled
 from surgery_zoo import cnn
 

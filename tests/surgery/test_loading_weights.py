@@ -6,7 +6,12 @@ from safetensors.torch import save_file
 from torch import nn
 
 from legatee.errors import TransferRefused
-from legatee.surgery.checkpoint import load_weights, read_metadata, read_weights, write_weights
+from legatee.surgery.files.checkpoint import (
+    load_weights,
+    read_metadata,
+    read_weights,
+    write_weights,
+)
 from surgery_references import differing, saved, scrambled, snapshot
 from surgery_zoo import ZOO, cnn, small_resnet
 

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, weight_norm
 
 import legatee
-from legatee.surgery.catalog import read, read_tensors
+from legatee.surgery.network.catalog import read, read_tensors
 from surgery_references import outputs, positions, spread
 
 

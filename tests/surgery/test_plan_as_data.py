@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 import legatee
 from legatee.errors import TransferRefused
-from legatee.positions import compress, expand
-from legatee.transfer import Receipt
+from legatee.plans.plan import Receipt
+from legatee.plans.positions import compress, expand
 from surgery_references import positions
 from surgery_zoo import cnn, densenet, small_resnet
 
@@ -50,7 +50,7 @@ def test_equal_plans_have_equal_hashes_and_digests(plan):
 
 def test_a_digest_is_the_same_in_every_process(plan):
     program = (
-        "import sys; from legatee.transfer import TransferPlan;"
+        "import sys; from legatee.plans.plan import TransferPlan;"
         "print(TransferPlan.from_json(sys.stdin.read()).digest)"
     )
     done = subprocess.run(

@@ -6,7 +6,7 @@ from torch import nn
 
 import legatee
 from legatee.errors import TransferRefused, UnknownName, UntraceableNetwork
-from legatee.surgery.catalog import read
+from legatee.surgery.network.catalog import read
 from surgery_references import positions, scrambled
 from surgery_zoo import Untraceable, cnn, small_resnet
 

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision import models
 
 import legatee
-from legatee.surgery.catalog import Catalog, read
+from legatee.surgery.network.catalog import Catalog, read
 
 
 def torchvision(name: str) -> nn.Module:

@@ -11,9 +11,9 @@ from torchvision import models
 
 import legatee
 from legatee.errors import LegateeError, TransferRefused, UnusableCheckpoint, UnusableOutput
-from legatee.positions import expand
-from legatee.surgery.catalog import read
-from legatee.surgery.checkpoint import load_weights, read_weights, write_weights
+from legatee.plans.positions import expand
+from legatee.surgery.files.checkpoint import load_weights, read_weights, write_weights
+from legatee.surgery.network.catalog import read
 from surgery_references import blank, differing, saved, scrambled, snapshot
 from surgery_zoo import ZOO, Net, small_resnet
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legatee.errors import UnknownName
-from legatee.surgery.select import select, share
+from legatee.surgery.planning.select import select, share
 from surgery_references import spread
 
 SIZES = st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))

@@ -10,8 +10,8 @@ from torch import nn
 
 import legatee
 from legatee.errors import TransferRefused, UnusableCheckpoint, UnusableOutput
-from legatee.surgery.checkpoint import fitted, load_weights, read_weights, write_weights
-from legatee.surgery.serialise import TYPES, serialise
+from legatee.surgery.files.checkpoint import fitted, load_weights, read_weights, write_weights
+from legatee.surgery.files.serialise import TYPES, serialise
 from surgery_references import differing, saved, scrambled, snapshot
 from surgery_zoo import ZOO, cnn
 

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 import legatee
-from legatee.surgery.catalog import read
+from legatee.surgery.network.catalog import read
 from surgery_references import blank, coded, decoded, heads_of, scrambled, spread
 
 HEAD = 64  # width of a head in every ViT of timm

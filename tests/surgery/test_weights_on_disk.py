@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from legatee.errors import UnusableCheckpoint, UnusableOutput
-from legatee.surgery.checkpoint import read_metadata, read_weights, write_weights
+from legatee.surgery.files.checkpoint import read_metadata, read_weights, write_weights
 from surgery_references import differing, saved, scrambled, snapshot
 from surgery_zoo import cnn
 

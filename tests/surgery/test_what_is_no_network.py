@@ -6,7 +6,7 @@ from torch import nn
 
 import legatee
 from legatee.errors import TransferRefused
-from legatee.surgery.catalog import read
+from legatee.surgery.network.catalog import read
 
 
 def network() -> nn.Module:

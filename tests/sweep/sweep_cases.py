@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from legatee import Grid
-from legatee.setting import EXAMPLE
 from legatee.sweep import declare
 from legatee.sweep.declare import Sweep
 from legatee.sweep.run import fill
-from legatee.sweep.work import executor
+from legatee.work.workers import executor
+from legatee.world.setting import EXAMPLE
 
 COMMAND = Path(__file__).with_name("small_blocks.py")
 SECONDS = 0.1

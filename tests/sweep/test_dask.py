@@ -14,9 +14,10 @@ from sweep_cases import SECONDS, chunks, marks, sweep_of, undisturbed
 
 from legatee.cli.sweep import workers_of
 from legatee.errors import LegateeError
-from legatee.sweep import declare, work
+from legatee.sweep import declare
 from legatee.sweep.run import fill
-from legatee.sweep.work import dask as workers_of_dask
+from legatee.work import workers as work
+from legatee.work.workers import dask as workers_of_dask
 
 SEEDS = 150
 

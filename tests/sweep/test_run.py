@@ -21,7 +21,7 @@ from legatee.sweep.block import compute
 from legatee.sweep.declare import Sweep
 from legatee.sweep.read import load, tally
 from legatee.sweep.run import run
-from legatee.sweep.work import executor
+from legatee.work.workers import executor
 
 
 @pytest.fixture(scope="module")

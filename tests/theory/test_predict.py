@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from theory_cases import EXAMPLE, GENERIC, changed, in_unit, valid_settings
 
 from legatee import Grid, LegateeError, Prediction, predict
-from legatee.setting import Setting
+from legatee.world.setting import Setting
 
 ACCURACIES = ("scratch", "zero_shot", "inherited")
 SPREADS = tuple(f"{name}_spread" for name in ACCURACIES)

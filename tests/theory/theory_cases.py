@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from legatee import Setting, Task
-from legatee.setting import EXAMPLE, fields
+from legatee.world.setting import EXAMPLE, fields
 
 # u^2 = 2.25, s_1^2 = 6.25, s_2^2 = 3.25; sigma_1^2 d / N_1 = 3.75, sigma_2^2 d / N_2 = 90
 GENERIC = Setting(

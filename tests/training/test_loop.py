@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from legatee.data.load import Examples, load
 from legatee.errors import LegateeError
-from legatee.training.data import Examples, load
+from legatee.models.build import build
 from legatee.training.loop import Trainer, correct, pick_device
-from legatee.training.models import build
 
 QUICK = Trainer(epochs=2, batch_size=16, device="cpu")
 

@@ -17,16 +17,16 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from legatee.advisor.identity import digest, digest_examples, name_of
+from legatee.data.examples import Examples, digest_examples
 from legatee.errors import LegateeError
+from legatee.fingerprint import digest, name_of
+from legatee.plans.plan import TransferPlan
 from legatee.progress import track
 from legatee.results import Layout, Store, Unit, Variable
-from legatee.surgery.apply import inherit
-from legatee.surgery.catalog import state
-from legatee.surgery.plan import plan
-from legatee.training.examples import Examples
+from legatee.surgery.applying.apply import inherit
+from legatee.surgery.network.catalog import state
+from legatee.surgery.planning.plan import plan
 from legatee.training.loop import Trainer
-from legatee.transfer import TransferPlan
 
 Fit = Callable[[nn.Module, Examples, int], nn.Module]
 Metric = Callable[[nn.Module, Examples], Tensor]

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from legatee.advice import ArmResult, Interval, Reason, Verdict
+from legatee.advice import ArmResult, Reason, Verdict
+from legatee.intervals import Interval
 
 
 def decide(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from legatee.cli import ask, reproduce, surgery, sweep, world
+from legatee.cli import advise, reproduce, sweep, transfer, world
 from legatee.errors import LegateeError
 
 INTERRUPTED = 130  # how typer leaves after Ctrl-C
@@ -19,24 +19,24 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-app.command(epilog="Example: `legatee demo --out legatee-demo`")(ask.demo)
+app.command(epilog="Example: `legatee demo --out legatee-demo`")(advise.demo)
 app.command(
     epilog="Example: `legatee advise torchvision:resnet50@weights.safetensors torchvision:resnet18 "
     "folder:photos --out advice`"
-)(ask.advise)
-app.command(epilog="Example: `legatee report legatee-demo`")(ask.report)
-app.command(epilog="Example: `legatee catalog timm:vit_tiny_patch16_224`")(surgery.catalog)
+)(advise.advise)
+app.command(epilog="Example: `legatee report legatee-demo`")(advise.report)
+app.command(epilog="Example: `legatee catalog timm:vit_tiny_patch16_224`")(transfer.catalog)
 app.command(epilog="Example: `legatee plan torchvision:resnet34 torchvision:resnet18`")(
-    surgery.plan
+    transfer.plan
 )
 app.command(
     epilog="Example: `legatee inherit advice/plan.json torchvision:resnet50@weights.safetensors "
     "torchvision:resnet18 --out start.safetensors`"
-)(surgery.inherit)
+)(transfer.inherit)
 app.command(
     epilog="Example: `legatee verify start.safetensors "
     "--source torchvision:resnet50@weights.safetensors`"
-)(surgery.verify)
+)(transfer.verify)
 app.command(epilog="Example: `legatee predict u_norm=0.5 alpha=1`")(world.predict)
 app.command(epilog="Example: `legatee simulate setting.toml upstream.n=400 --seeds 16`")(
     world.simulate

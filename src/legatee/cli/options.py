@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from legatee.advisor.race import Arm
-    from legatee.training.examples import Examples
+    from legatee.data.examples import Examples
 
 MODEL = (
     "a network: `cnn:widths=16-32`, `resnet:depth=8,width=16`, `torchvision:NAME`, `timm:NAME`, "
@@ -79,8 +79,8 @@ def network_of(
     Raises:
         LegateeError: If there is no such network, or the file does not hold its weights.
     """
-    from legatee.surgery.checkpoint import load_weights
-    from legatee.training.models import build
+    from legatee.models.build import build
+    from legatee.surgery.files.checkpoint import load_weights
 
     model, at, file = _parts(spec)
     if (whole := _loaded(model, file, classes, shape)) is not None:
@@ -106,7 +106,7 @@ def outline_of(spec: str, *, classes: int | None, shape: Size | None) -> "nn.Mod
     Raises:
         LegateeError: If there is no such network, or the file does not hold its weights.
     """
-    from legatee.training.models import blank
+    from legatee.models.build import blank
 
     model, at, _ = _parts(spec)
     if at:
@@ -132,9 +132,9 @@ def weights_of(
     Raises:
         LegateeError: If there is no such network, or the file does not hold its weights.
     """
-    from legatee.surgery.catalog import state
-    from legatee.surgery.checkpoint import fitted, read_weights
-    from legatee.training.models import blank
+    from legatee.models.build import blank
+    from legatee.surgery.files.checkpoint import fitted, read_weights
+    from legatee.surgery.network.catalog import state
 
     model, at, file = _parts(spec)
     if not at:
@@ -156,10 +156,10 @@ def _parts(spec: str) -> tuple[str, str, str]:
 
 def _loaded(model: str, file: str, classes: int | None, shape: Size | None) -> "nn.Module | None":
     """Return a network whose weights its publisher's package alone can read, else ``None``."""
-    from legatee.surgery.checkpoint import read_weights
-    from legatee.training.configs import dressed
-    from legatee.training.models import blank
-    from legatee.training.published import published
+    from legatee.models.build import blank
+    from legatee.models.configs import dressed
+    from legatee.models.published import published
+    from legatee.surgery.files.checkpoint import read_weights
 
     if file == PUBLISHED:
         return published(model)
@@ -172,7 +172,7 @@ def _loaded(model: str, file: str, classes: int | None, shape: Size | None) -> "
 
 def _shapes(file: str) -> dict[str, tuple[int, ...]] | None:
     """Return the shapes of the tensors in a file of weights, if there is one."""
-    from legatee.surgery.checkpoint import read_weights
+    from legatee.surgery.files.checkpoint import read_weights
 
     if not file:
         return None
@@ -186,8 +186,8 @@ def _sizes(
     shape: Size | None,
 ) -> tuple[int, Size]:
     """Settle classes and shape: as tensors of known shapes tell, else as typed, else usual."""
-    from legatee.surgery.sizes import sizes_told
-    from legatee.training.models import blank, usual
+    from legatee.models.build import blank, usual
+    from legatee.models.sizes import sizes_told
 
     if classes is None or shape is None:
         own = usual(model)

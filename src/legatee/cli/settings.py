@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from legatee.errors import InvalidSetting
-from legatee.quantity import QUANTITIES
-from legatee.setting import EXAMPLE, Setting, fields
+from legatee.world.quantity import QUANTITIES
+from legatee.world.setting import EXAMPLE, Setting, fields
 
 What = Annotated[
     list[str] | None,

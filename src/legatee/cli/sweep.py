@@ -9,13 +9,13 @@ import typer
 
 from legatee.cli.options import AsJson, typed_command
 from legatee.errors import InvalidSetting, LegateeError, UnknownName
-from legatee.grid import Grid
-from legatee.quantity import QUANTITIES, Quantity
-from legatee.setting import EXAMPLE, FIELDS, Setting, fields
+from legatee.world.grid import Grid
+from legatee.world.quantity import QUANTITIES, Quantity
+from legatee.world.setting import EXAMPLE, FIELDS, Setting, fields
 
 if TYPE_CHECKING:
     from legatee.sweep.declare import Sweep
-    from legatee.sweep.work import Workers
+    from legatee.work.workers import Workers
 
 OPTIONS = ("seeds", "log_steps", "test_draws", "dtype", "layers")
 TABLES = ("setting", "axes")
@@ -43,7 +43,7 @@ def sweep(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Simulate every setting of a grid; the same command goes on where it was interrupted."""
     wanted = read_sweep(file)
-    from legatee.sweep.provenance import provenance
+    from legatee.provenance import provenance
     from legatee.sweep.read import tally
     from legatee.sweep.run import fill
 
@@ -78,7 +78,7 @@ def workers_of(count: int, scheduler: str | None) -> "Workers":
     Raises:
         LegateeError: If the scheduler file cannot be read, or there is no Dask.
     """
-    from legatee.sweep.work import dask, processes
+    from legatee.work.workers import dask, processes
 
     if scheduler is None:
         return processes(count)

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from legatee.cli.options import AsJson
 from legatee.cli.settings import What, setting_of
-from legatee.quantity import QUANTITIES
-from legatee.setting import EXAMPLE, Setting, fields
+from legatee.world.quantity import QUANTITIES
+from legatee.world.setting import EXAMPLE, Setting, fields
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,14 +15,14 @@ import torch
 from torch import nn
 
 from legatee.advice import Advice
-from legatee.advisor.decide import advise
+from legatee.advisor.advise import advise
+from legatee.data.load import load
 from legatee.disk import writable_folder
+from legatee.models.build import build, describe
 from legatee.progress import track
-from legatee.surgery.apply import inherit
-from legatee.surgery.checkpoint import load_weights, read_metadata, write_weights
-from legatee.training.data import load
+from legatee.surgery.applying.apply import inherit
+from legatee.surgery.files.checkpoint import load_weights, read_metadata, write_weights
 from legatee.training.loop import Trainer
-from legatee.training.models import build, describe
 
 CANVAS = "canvas=16,shift=1,clutter=2,noise=0.3"
 UPSTREAM, DOWNSTREAM = "cnn:widths=24-48", "cnn:widths=16-32"

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 
-from legatee.experiments.judge import Claimed
+from legatee.experiments.verdicts import Claimed
 from legatee.finding import Curves, Heatmap
-from legatee.grid import Grid
-from legatee.setting import Setting, Task
 from legatee.sweep.declare import Sweep
+from legatee.world.grid import Grid
+from legatee.world.setting import Setting, Task
 
 PAPER = Setting(  # of every figure, but for what the figure varies; ours: the paper's is not public
     d=2000,

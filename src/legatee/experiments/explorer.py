@@ -3,9 +3,9 @@
 from markupsafe import Markup
 
 from legatee.report import explorer as report
-from legatee.setting import EXAMPLE, fields
 from legatee.theory import growth, predict
-from legatee.theory.reduced import judge, reduce, table
+from legatee.theory.reduced import accuracy, reduce, table
+from legatee.world.setting import EXAMPLE, fields
 
 TITLE = "Should this network inherit?"
 CONSTANTS = {  # names that the JavaScript shares with Python, by the room that they are from
@@ -13,7 +13,7 @@ CONSTANTS = {  # names that the JavaScript shares with Python, by the room that 
         *("FILTERS", "SAMPLES", "SAMPLES_COUNTED", "FEW", "UPSTREAM", "FEWEST", "MOST"),
         *("EXACT_STEPS", "GROWTH"),
     ),
-    judge: ("JITTER", "TINY"),
+    accuracy: ("JITTER", "TINY"),
     reduce: ("FEWEST_SAMPLES", "SLOWEST", "FASTEST", "SMALL", "LARGE", "BY_CHANCE", "FARTHEST"),
     growth: ("NEWTON_STEPS",),
     predict: ("TOLERANCE", "NEGLIGIBLE", "ENOUGH", "MOST_SAMPLES", "ALPHAS"),
@@ -27,7 +27,7 @@ def part() -> Markup:
         What :func:`legatee.report.explorer.explorer` makes of the theory's own numbers.
     """
     constants = {name: getattr(room, name) for room, names in CONSTANTS.items() for name in names}
-    constants["TINY_ROOM"] = reduce.TINY  # judge has a TINY, too
+    constants["TINY_ROOM"] = reduce.TINY  # accuracy has a TINY, too
     return report.explorer(table.fixed_normals()._asdict(), constants, fields(EXAMPLE))
 
 

@@ -8,8 +8,8 @@ import xarray as xr
 from scipy.stats import t as student
 
 from legatee.finding import Axis, Curves, Series
-from legatee.grid import Grid
 from legatee.theory.predict import predict
+from legatee.world.grid import Grid
 
 ACCURACY = Axis(label="test accuracy (percent)")
 GAIN = Axis(label="accuracy over scratch (points)")

@@ -10,14 +10,14 @@ from legatee.disk import writable_folder, write_text
 from legatee.errors import UnknownName
 from legatee.experiments.experiment import Experiment, Found
 from legatee.experiments.figures import FIGURES
-from legatee.experiments.judge import LEVEL, judged
+from legatee.experiments.verdicts import LEVEL, judged
 from legatee.finding import Finding
-from legatee.quantity import QUANTITIES
-from legatee.setting import fields
+from legatee.provenance import provenance
 from legatee.sweep.declare import Sweep
-from legatee.sweep.provenance import provenance
 from legatee.sweep.run import run as run_sweep
-from legatee.sweep.work import Workers, processes
+from legatee.work.workers import Workers, processes
+from legatee.world.quantity import QUANTITIES
+from legatee.world.setting import fields
 
 
 def experiment(name: str) -> Experiment:

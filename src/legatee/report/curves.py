@@ -11,7 +11,7 @@ from legatee.finding import Curves, Series
 from legatee.report.canvas import ARMS, INK, cut, drawing, to_svg
 from legatee.report.frame import Spot, finish, finite, frame, spots
 from legatee.report.panel import Picture, Table, ink_swatch, line_swatch, mark_of, place_of
-from legatee.report.words import NOTHING, plain
+from legatee.text import NOTHING, plain
 
 HEIGHT = 220  # [px] of the axes
 ERROR_BARS = 16  # more points than this have a band instead of bars [count]

@@ -14,7 +14,7 @@ from legatee.finding import Claim, Finding, Heatmap, Outcome, Test
 from legatee.report.curves import draw_series
 from legatee.report.heatmap import draw_heatmap
 from legatee.report.page import templates
-from legatee.report.words import number, plain
+from legatee.text import number, plain
 
 MOST_DECIMALS = 6  # a finer interval is written in powers of ten [count]
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from legatee.finding import Axis, Curves, Heatmap
-from legatee.report.words import plain
+from legatee.text import plain
 
 WIDTH = 400  # [px] at the size of the text; the page scales it
 RIGHT = 10  # [px] beside the axes, for half of the last tick's label

@@ -12,7 +12,7 @@ from legatee.report.canvas import INK, PAPER, drawing, to_svg
 from legatee.report.frame import finish, finite, frame
 from legatee.report.panel import Key, Picture, Table, area_swatch, ink_swatch, missing_swatch
 from legatee.report.shades import limits_of, paint, ramp, shades_of
-from legatee.report.words import plain
+from legatee.text import plain
 
 HEIGHT = 270  # [px] of the axes
 DASHES = ((4.0, 1.8), (1.0, 1.4), (7.0, 1.8, 1.0, 1.8))  # of boundaries that are not measured

@@ -12,10 +12,10 @@ from legatee.advice import Advice
 from legatee.disk import write_text
 from legatee.errors import LegateeError
 from legatee.report import words
+from legatee.report.advice_figures import draw_curves, draw_gains, draw_scores
 from legatee.report.canvas import arm_colour
-from legatee.report.figures import draw_curves, draw_gains, draw_scores
-from legatee.report.parts import picture
-from legatee.shares import share
+from legatee.report.plan_tree import picture
+from legatee.text import plain, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def templates() -> Environment:
     )
     environment.filters |= {
         "duration": words.duration,
-        "plain": words.plain,
+        "plain": plain,
         "positions": words.positions,
         "share": share,
     }

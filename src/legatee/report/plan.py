@@ -2,10 +2,10 @@
 
 from importlib.metadata import version
 
-from legatee.report.blocks import THICK, blocks
+from legatee.plans.plan import TransferPlan
 from legatee.report.page import templates
-from legatee.report.parts import picture
-from legatee.transfer import TransferPlan
+from legatee.report.plan_flow import THICK, blocks
+from legatee.report.plan_tree import picture
 
 NAME = 18  # characters of a block's name that stand beside the lines, from its end [count]
 

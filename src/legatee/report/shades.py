@@ -9,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
 from legatee.report.frame import WIDTH, finite
-from legatee.report.words import plain
+from legatee.text import plain
 
 SHADES = 12  # about so many colours at most [count]
 RAMP = 12, 28  # height of the key's colours, and with their numbers [px]

@@ -1,7 +1,7 @@
 """How the report says things: scores, gains, durations and the verdict in one sentence."""
 
 from dataclasses import dataclass
-from math import floor, inf, isfinite, isnan, log10
+from math import floor, inf, isfinite, log10
 
 import numpy as np
 import xarray as xr
@@ -9,12 +9,9 @@ from markupsafe import Markup
 
 from legatee.advice import Advice, ArmResult, Verdict
 from legatee.report.canvas import cut
+from legatee.text import MINUS, number
 
-MINUS = "\N{MINUS SIGN}"
-TIMES = "\N{MULTIPLICATION SIGN}"
-NOTHING = "\N{EN DASH}"
 MOST_POSITIONS = 40  # of positions along an axis; a plan's file holds the rest [characters]
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,54 +48,6 @@ class Scale:
         if not self.percent:
             return size
         return f"{size} point" if size == "1" else f"{size} points"
-
-
-def number(value: float, decimals: int) -> str:
-    """Return ``value`` to so many decimals.
-
-    Args:
-        value: The number; what is not finite is said in a word.
-        decimals: Digits after the point [count].
-
-    Returns:
-        The number with a true minus sign and no negative zero.
-
-    Example:
-        >>> number(-0.04, 1), number(12.345, 2), number(float("nan"), 1)
-        ('0.0', '12.35', 'unknown')
-    """
-    if not isfinite(value):
-        return "unknown"
-    return f"{value:z.{decimals}f}".replace("-", MINUS)
-
-
-def plain(value: float, digits: int = 4) -> str:
-    """Return ``value`` to so many significant digits, short enough for an axis or a table.
-
-    Args:
-        value: The number.
-        digits: Significant digits [count].
-
-    Returns:
-        The number with a true minus sign; very large and very small ones as powers of ten, a
-        dash where there is none.
-
-    Example:
-        >>> plain(0.30000000000000004), plain(1234.5678, 6), plain(100_000), plain(-0.0)
-        ('0.3', '1,234.57', '10⁵', '0')
-        >>> plain(-2.5e-7) == f"{MINUS}2.5{TIMES}10⁻⁷"
-        True
-    """
-    if not isfinite(value):
-        return NOTHING if isnan(value) else (MINUS if value < 0 else "") + "∞"
-    size = float(f"{abs(value):.{digits - 1}e}")
-    sign = MINUS if value < 0 < size else ""
-    if not size or 1e-3 <= size < 1e5:
-        return f"{sign}{size:,.{max(digits, 5)}g}"
-    power = floor(log10(size))
-    first = f"{size / 10.0**power:.{digits - 1}f}".rstrip("0").rstrip(".")
-    raised = f"10{str(power).translate(RAISED)}"
-    return sign + (raised if first == "1" else f"{first}{TIMES}{raised}")
 
 
 def scale_of(advice: Advice, runs: xr.Dataset | None) -> Scale:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from legatee.setting import Setting
 from legatee.simulator import evaluate
 from legatee.simulator.decompose import (
     Coefficients,
@@ -21,6 +20,7 @@ from legatee.simulator.decompose import (
 from legatee.simulator.inherit import Heirs, active_heirs, random_heirs, selected_heirs
 from legatee.simulator.span import draw, kept_coordinates
 from legatee.simulator.train import Descent, Lesson
+from legatee.world.setting import Setting
 
 PRODUCT, RESPONSE, DRAW = 2e-11, 8e-10, 2e-8  # a multiplication, a pre-activation, a normal [s]
 LOOK, INNER, TEST = 6e-5, 2e-10, 4e-8  # at a network; a double-precision product; a test point [s]

@@ -27,8 +27,6 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from legatee.errors import InvalidSetting
-from legatee.quantity import Quantity
-from legatee.setting import Setting
 from legatee.simulator import evaluate
 from legatee.simulator.batch import Cell, How, Measured, World
 from legatee.simulator.inherit import Heirs
@@ -36,6 +34,8 @@ from legatee.simulator.label import label
 from legatee.simulator.request import how_of, memory_of, seeds_of, settings_of
 from legatee.simulator.run import in_batches
 from legatee.simulator.train import Lesson
+from legatee.world.quantity import Quantity
+from legatee.world.setting import Setting
 
 Network = list[Tensor]  # of each layer the weights [S, features, inputs], in one floating type
 UPPER = 7  # the first stream of random numbers that the two-layer simulator leaves free
@@ -80,7 +80,7 @@ def simulate_deep(
         LegateeError: If an option is out of its range, or more memory is needed than there is.
 
     Example:
-        >>> from legatee.setting import Task
+        >>> from legatee.world.setting import Task
         >>> setting = Setting(d=300, m=4, u_norm=2.0, alpha=0.5, eta=1.0, sigma_0=1e-4, steps=50,
         ...                   upstream=Task(n=40, v_norm=1.0, sigma_p=1.0),
         ...                   downstream=Task(n=10, v_norm=1.0, sigma_p=1.0))

@@ -5,10 +5,10 @@ from importlib.metadata import version
 import numpy as np
 import xarray as xr
 
-from legatee.quantity import QUANTITIES
-from legatee.setting import FIELDS, Setting, Value
 from legatee.simulator.batch import How, Measured
 from legatee.simulator.span import by_samples, kept_coordinates
+from legatee.world.quantity import QUANTITIES
+from legatee.world.setting import FIELDS, Setting, Value
 
 RUNS = ("upstream", "scratch", "inherited")
 STATUSES = ("done", "not_converged", "not_finite", "diverged")

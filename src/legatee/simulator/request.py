@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from legatee.errors import InvalidSetting, LegateeError, UnknownName
-from legatee.quantity import Quantity
-from legatee.setting import Setting
 from legatee.simulator.batch import How, bytes_of
 from legatee.simulator.label import RUNS
+from legatee.world.quantity import Quantity
+from legatee.world.setting import Setting
 
 GIB = 2**30
 SMALLEST = {"float32": 1e-30, "float64": 1e-290}  # numbers that are safe from underflow

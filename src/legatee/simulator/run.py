@@ -10,10 +10,10 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from legatee.progress import track
-from legatee.setting import Setting
 from legatee.simulator.batch import Cell, How, Measured, bytes_of, run_batch, shape_of
 from legatee.simulator.label import label
 from legatee.simulator.request import how_of, memory_of, seeds_of, settings_of
+from legatee.world.setting import Setting
 
 AT_ONCE = 64  # runs in a batch on the CPU; more gain nothing [count]
 
@@ -38,7 +38,7 @@ def simulate(  # noqa: PLR0913 - a front door
     rounding, on what is simulated beside it. One thread is used; every device sees the same draws.
 
     Args:
-        settings: What to simulate: a setting, several, or a :class:`~legatee.grid.Grid`.
+        settings: What to simulate: a setting, several, or a :class:`~legatee.world.grid.Grid`.
         seeds: Seeds, or how many of them, from 0 on.
         device: Where, such as ``"cuda"``; ``None`` is the CPU.
         dtype: ``"float32"`` or ``"float64"``; what training and test compute in.
@@ -67,7 +67,7 @@ def simulate(  # noqa: PLR0913 - a front door
         LegateeError: If an option is out of its range, or more memory is needed than there is.
 
     Example:
-        >>> from legatee.setting import Task
+        >>> from legatee.world.setting import Task
         >>> setting = Setting(d=2000, m=4, u_norm=2.0, alpha=0.5, eta=1.0, sigma_0=1e-4, steps=20,
         ...                   upstream=Task(n=50, v_norm=2.0, sigma_p=1.0),
         ...                   downstream=Task(n=20, v_norm=2.0, sigma_p=1.0))

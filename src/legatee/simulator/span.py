@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator, SeedSequence, default_rng
 
-from legatee.setting import Setting
+from legatee.world.setting import Setting
 
 DIRECTIONS = 3  # coordinates 0, 1, 2 lie along u, v1, v2
 

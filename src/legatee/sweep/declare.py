@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from legatee.errors import InvalidSetting
-from legatee.grid import Grid
 from legatee.results import Layout, Variable
-from legatee.setting import Setting, fields
 from legatee.simulator.batch import seconds_of
 from legatee.simulator.deep import LAYERS, MEASURED_DEEP
 from legatee.simulator.label import MEASURED, RUNS, STATUSES
 from legatee.simulator.request import how_of, seeds_of
+from legatee.world.grid import Grid
+from legatee.world.setting import Setting, fields
 
 BLOCK_SECONDS = 10.0  # that a unit of work takes at most, about: little is lost with it [s]
 SAMPLE = 256  # settings that a cell's time is estimated from [count]
@@ -52,7 +52,7 @@ class Sweep:
         UnknownName: If there is no such ``dtype``.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> sweep = Sweep(grid=Grid(base=EXAMPLE, axes={"alpha": [0, 0.5, 1]}), seeds=(0, 1))
         >>> sweep.cells
         6

@@ -11,14 +11,14 @@ import numpy as np
 import xarray as xr
 
 from legatee.errors import UnknownName, UnusableOutput
-from legatee.quantity import QUANTITIES
 from legatee.results import check
 from legatee.results import load as load_store
-from legatee.setting import fields
 from legatee.simulator.batch import evenly
 from legatee.simulator.label import RUNS
 from legatee.sweep.declare import CODES, SIDES, Box, Sweep, sweep_of, variables_of
 from legatee.sweep.parts import part_of, paths_of
+from legatee.world.quantity import QUANTITIES
+from legatee.world.setting import fields
 
 STEPS = ("steps", "upstream.steps", "downstream.steps")
 

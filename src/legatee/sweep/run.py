@@ -13,12 +13,12 @@ import xarray as xr
 from legatee.disk import replacing
 from legatee.errors import LegateeError
 from legatee.progress import track
+from legatee.provenance import provenance as where_from
 from legatee.sweep.block import Block, compute
 from legatee.sweep.declare import Sweep
 from legatee.sweep.parts import parts_of
-from legatee.sweep.provenance import provenance as where_from
 from legatee.sweep.read import load, mending
-from legatee.sweep.work import Workers, each, processes
+from legatee.work.workers import Workers, each, processes
 
 
 def run(
@@ -55,9 +55,9 @@ def run(
         >>> import tempfile
         >>> from concurrent.futures import ThreadPoolExecutor
         >>> from dataclasses import replace
-        >>> from legatee.grid import Grid
-        >>> from legatee.setting import EXAMPLE
-        >>> from legatee.sweep.work import executor
+        >>> from legatee.world.grid import Grid
+        >>> from legatee.world.setting import EXAMPLE
+        >>> from legatee.work.workers import executor
         >>> small = replace(EXAMPLE, m=2, steps=5, upstream=replace(EXAMPLE.upstream, n=8))
         >>> sweep = Sweep(grid=Grid(base=small, axes={"alpha": [0, 0.5, 1]}), seeds=(0, 1))
         >>> with ThreadPoolExecutor(1) as threads, tempfile.TemporaryDirectory() as folder:

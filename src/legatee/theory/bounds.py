@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from math import inf, log10
 
-from legatee.setting import Setting
 from legatee.theory.quantities import gamma, scratch_strength, signal_squared
+from legatee.world.setting import Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def transfer_succeeds(setting: Setting, *, constant: float = 1.0) -> Boundary:
         see :func:`inheriting_hurts`.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> boundary = transfer_succeeds(EXAMPLE)
         >>> boundary.value, boundary.beyond
         (3.2800000000000002, True)
@@ -72,7 +72,7 @@ def scratch_succeeds(setting: Setting, *, constant: float = 1.0) -> Boundary:
     Valid: Under Condition 4.1.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> scratch_succeeds(EXAMPLE).beyond
         True
     """
@@ -94,7 +94,7 @@ def inheriting_helps(setting: Setting) -> Boundary:
     Valid: Under Condition 4.1. Measured against simulation in docs/theory.md, section 6.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> boundary = inheriting_helps(EXAMPLE)
         >>> boundary.value, boundary.threshold, boundary.beyond
         (12.5, 2.0, True)
@@ -120,7 +120,7 @@ def inheriting_hurts(setting: Setting, *, constant: float = 1.0) -> Boundary:
 
     Example:
         >>> from dataclasses import replace
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> inheriting_hurts(EXAMPLE).beyond, inheriting_hurts(replace(EXAMPLE, u_norm=0)).beyond
         (False, True)
     """

@@ -9,9 +9,9 @@ from math import hypot, sqrt
 
 from scipy.special import ndtr
 
-from legatee.setting import ResolvedTask, Setting
 from legatee.theory.growth import margin
 from legatee.theory.quantities import scratch_strength, signal_squared
+from legatee.world.setting import ResolvedTask, Setting
 
 
 def scratch_accuracy(setting: Setting) -> float:
@@ -28,7 +28,7 @@ def scratch_accuracy(setting: Setting) -> float:
         half of the filters is active. For smaller steps it is too low: 2 points at 10, 5 at 1.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> round(scratch_accuracy(EXAMPLE), 3)
         0.871
     """
@@ -48,7 +48,7 @@ def zero_shot_accuracy(setting: Setting) -> float:
     Valid: As :func:`scratch_accuracy`, for the upstream task; many inherited filters.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> round(zero_shot_accuracy(EXAMPLE), 3)
         0.886
     """
@@ -71,7 +71,7 @@ def inherited_accuracy(setting: Setting) -> float:
         where kappa is above 100.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> round(inherited_accuracy(EXAMPLE), 3)
         0.947
     """

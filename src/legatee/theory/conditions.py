@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from math import log, log10, sqrt
 
-from legatee.setting import ResolvedTask, Setting
 from legatee.theory.growth import noise_growth
 from legatee.theory.quantities import signal_squared
+from legatee.world.setting import ResolvedTask, Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def condition_4_1(
         the accuracies that it is meant to secure are there all the same.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> line = condition_4_1(EXAMPLE)[0]
         >>> line.name, line.holds, round(line.margin, 1)
         ('d is large enough', False, -5.3)
@@ -110,7 +110,7 @@ def movement(setting: Setting, task: ResolvedTask) -> float:
     Valid: To a factor of two, where :func:`legatee.theory.growth.noise_growth` holds.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> movement(EXAMPLE, EXAMPLE.resolved[1]) > 10  # feature learning
         True
     """

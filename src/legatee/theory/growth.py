@@ -2,8 +2,8 @@
 
 from math import exp, expm1, log1p
 
-from legatee.setting import ResolvedTask, Setting
 from legatee.theory.quantities import growth_rate, signal_squared
+from legatee.world.setting import ResolvedTask, Setting
 
 NEWTON_STEPS = 5  # to the last digit of a float, for any push up to 1e125
 
@@ -24,7 +24,7 @@ def margin(setting: Setting, task: ResolvedTask, step: float) -> float:
 
     Example:
         >>> from math import exp
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> x = margin(EXAMPLE, EXAMPLE.resolved[0], 200)
         >>> round(x, 4), round(x + exp(x) - 1, 9)  # kappa is 0.375
         (4.2729, 75.0)
@@ -54,7 +54,7 @@ def noise_growth(setting: Setting, task: ResolvedTask, step: float) -> float:
         memorises less, down to two thirds of this.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> round(noise_growth(EXAMPLE, EXAMPLE.resolved[0], 200), 3)
         1.139
     """
@@ -79,7 +79,7 @@ def signal_growth(setting: Setting, task: ResolvedTask, step: float) -> tuple[fl
     Valid: As :func:`noise_growth`.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> universal, specific = signal_growth(EXAMPLE, EXAMPLE.resolved[0], 200)
         >>> round(universal, 3), round(specific / universal, 3)  # |v1|^2 / |u|^2
         (1.139, 2.25)

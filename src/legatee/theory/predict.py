@@ -10,11 +10,11 @@ from typing import Any, overload
 import numpy as np
 
 from legatee.errors import InvalidSetting
-from legatee.quantity import COUNTABLE, LARGEST, SMALLEST
-from legatee.setting import Setting
 from legatee.theory.reduced.reduce import outside, reduced
 from legatee.theory.reduced.solve import solve
 from legatee.theory.reduced.table import fixed_normals
+from legatee.world.quantity import COUNTABLE, LARGEST, SMALLEST
+from legatee.world.setting import Setting
 
 TOLERANCE = 0.005  # standard error of an accuracy below which no replicas are added [fraction]
 NEGLIGIBLE = 0.005  # a gain that is called none [fraction]
@@ -149,7 +149,7 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
     """Predict the accuracies of a setting, or of many, without simulating them.
 
     Args:
-        settings: A setting, or several: a list, or a :class:`~legatee.grid.Grid`.
+        settings: A setting, or several: a list, or a :class:`~legatee.world.grid.Grid`.
 
     Returns:
         A prediction, or one for each; the same setting always has the same one. The first call on
@@ -168,7 +168,7 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
         is upstream, and moves it within its error of half a point.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> prediction = predict(EXAMPLE)
         >>> round(prediction.scratch, 3), round(prediction.inherited, 3), prediction.verdict
         (0.901, 0.974, 'inherit')

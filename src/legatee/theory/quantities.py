@@ -1,6 +1,6 @@
 """The numbers that several results share."""
 
-from legatee.setting import ResolvedTask, Setting
+from legatee.world.setting import ResolvedTask, Setting
 
 
 def signal_squared(setting: Setting, task: ResolvedTask) -> float:
@@ -17,7 +17,7 @@ def signal_squared(setting: Setting, task: ResolvedTask) -> float:
     Valid: Always.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> signal_squared(EXAMPLE, EXAMPLE.resolved[0])
         13.0
     """
@@ -39,7 +39,7 @@ def growth_rate(setting: Setting, task: ResolvedTask) -> float:
     Valid: Small starts. Filters that cross terms switch on make it larger, up to 1.5 times.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> growth_rate(EXAMPLE, EXAMPLE.resolved[0])
         0.375
     """
@@ -61,7 +61,7 @@ def gamma(setting: Setting) -> float:
     Valid: Compared up to a constant, under Condition 4.1.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> gamma(EXAMPLE)
         2.0
     """
@@ -83,7 +83,7 @@ def scratch_strength(setting: Setting) -> float:
     Valid: Compared up to a constant, under Condition 4.1.
 
     Example:
-        >>> from legatee.setting import EXAMPLE
+        >>> from legatee.world.setting import EXAMPLE
         >>> scratch_strength(EXAMPLE)
         1.28
     """

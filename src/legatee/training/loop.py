@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from legatee.data.examples import Examples, batch
 from legatee.errors import LegateeError, UnknownName
-from legatee.training.examples import Examples, batch
 
 SCORED_AT_ONCE = 500  # examples per forward pass when nothing is learned [count]
 OnEpoch = Callable[[int, float], None]

@@ -1,8 +1,8 @@
 """The authors' hint in the model world: inherit what is active on downstream samples."""
 
 from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import gain, gain_panel
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 U_NORMS, THRESHOLDS = [0.0, 0.7, 1.4, 2.1], [0.4, 0.6]

@@ -1,8 +1,8 @@
 """Noise that is not orthogonal to the signals: does the boundary move?"""
 
 from legatee.experiments.experiment import Experiment, Found, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, accuracy, gain, gain_panel, measured
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 SHARES, U_NORMS = [0.0, 0.5, 1.0], [0.0, 0.7, 1.4, 2.1, 2.8]

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from legatee.experiments.experiment import PAPER, Experiment, Found, at_fixed_strength, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, GAIN, accuracy, gain, measured
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 LAYERS, U_NORMS = [2, 3, 4], [0.0, 0.4, 0.8, 1.2, 1.6, 2.0]

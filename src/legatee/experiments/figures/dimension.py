@@ -1,8 +1,8 @@
 """Does a high dimension make transfer negative, or does it only take away from the optimum?"""
 
 from legatee.experiments.experiment import Experiment, Found, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy, accuracy_panel, gain, gain_panel
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 DIMENSIONS = [500, 2000, 10_000, 50_000, 250_000, 1_000_000]

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.isotonic import isotonic_regression
 
 from legatee.experiments.experiment import Experiment, Found, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, accuracy, predictions
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves, Series
 from legatee.theory.quantities import gamma, scratch_strength
 

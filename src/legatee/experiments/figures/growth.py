@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from legatee.experiments.experiment import PAPER, Experiment, Found, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import measured
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves, Series
 from legatee.theory.growth import margin, noise_growth, signal_growth
 

@@ -1,8 +1,8 @@
 """How much to inherit: the gain over alpha under a strong, a medium and no universal signal."""
 
 from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import gain, gain_panel
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 ALPHAS = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]

@@ -1,8 +1,8 @@
 """Wrong labels in both tasks: does transfer stay above scratch?"""
 
 from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, accuracy, gain, gain_panel, measured
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 SHARES, U_NORMS = [0.0, 0.05, 0.1, 0.2, 0.3], [0.0, 2.0]

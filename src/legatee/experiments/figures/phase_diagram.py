@@ -8,11 +8,11 @@ import xarray as xr
 from sklearn.isotonic import isotonic_regression
 
 from legatee.experiments.experiment import PAPER, Experiment, Found
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy, gain, predictions
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Heatmap, Series
-from legatee.grid import Grid
 from legatee.sweep.declare import Sweep
+from legatee.world.grid import Grid
 
 BASE = replace(  # own signals are weak, so that without a universal one both networks fail
     PAPER,

@@ -1,8 +1,8 @@
 """Regularisation: does a pull on the weights take the harm out of inherited filters?"""
 
 from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy, gain, gain_panel
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 PULLS, U_NORMS = [0.0, 1e-3, 3e-3, 1e-2, 3e-2], [0.0, 2.0]

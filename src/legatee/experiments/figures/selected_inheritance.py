@@ -1,8 +1,8 @@
 """Selected instead of random filters: does selection remove negative transfer?"""
 
 from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import gain, gain_panel
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 U_NORMS, ALPHAS = [0.0, 0.7, 1.4, 2.1], [0.25, 0.5, 0.75]

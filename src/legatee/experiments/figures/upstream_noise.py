@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 from legatee.experiments.experiment import PAPER, Experiment, Found, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import gain, gain_panel
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 NOISES = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]

@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 from legatee.experiments.experiment import Experiment, Found, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import ACCURACY, accuracy, accuracy_panel, gain, measured
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 SAMPLES = [100, 200, 500, 1000]

@@ -1,8 +1,8 @@
 """Whole layers: everything is inherited, as the authors' layer transfer does."""
 
 from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import gain, gain_panel
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 U_NORMS = [0.0, 0.7, 1.4, 2.1, 2.8]

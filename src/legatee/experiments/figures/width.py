@@ -1,8 +1,8 @@
 """How wide the networks are: does the number of filters matter?"""
 
 from legatee.experiments.experiment import Experiment, Found, sweeps
-from legatee.experiments.judge import Claimed, Effect
 from legatee.experiments.panels import accuracy, accuracy_panel
+from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 FILTERS = [2, 4, 10, 20, 40, 100]

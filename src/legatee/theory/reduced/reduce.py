@@ -2,7 +2,6 @@
 
 from math import ceil, inf, sqrt
 
-from legatee.setting import ResolvedTask, Setting
 from legatee.theory.growth import margin
 from legatee.theory.quantities import growth_rate, signal_squared
 from legatee.theory.reduced.table import (
@@ -13,6 +12,7 @@ from legatee.theory.reduced.table import (
     Reduced,
     World,
 )
+from legatee.world.setting import ResolvedTask, Setting
 
 FEWEST_SAMPLES = 8  # below which classes are too unequal to be reduced [count]
 SLOWEST, FASTEST = 1e-6, 1e4  # growth rates between which it was checked [margin per step]

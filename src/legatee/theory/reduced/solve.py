@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from legatee.theory.reduced.accuracy import accuracy, inner_products, means_first, root_of
 from legatee.theory.reduced.descent import descend, draw_patches
-from legatee.theory.reduced.judge import accuracy, inner_products, means_first, root_of
 from legatee.theory.reduced.table import (
     FEWEST,
     FILTERS,

@@ -1,0 +1,260 @@
+"""The commands that move parameters: ``catalog``, ``plan``, ``inherit`` and ``verify``."""
+
+import json
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from legatee.cli.options import (
+    MODEL,
+    AsJson,
+    Classes,
+    Rule,
+    Seed,
+    Shape,
+    Source,
+    Target,
+    class_map_of,
+    match_of,
+    network_of,
+    outline_of,
+    refuse_blind,
+    refuse_existing,
+    shape_of,
+    typed_command,
+    weights_of,
+)
+from legatee.errors import TransferRefused, UntraceableNetwork, UnusableOutput
+from legatee.text import share
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from legatee.surgery.network.catalog import Catalog
+
+NAMES = "a text file with one on each line, or a folder with a sub-folder for each"
+
+
+def catalog(
+    model: Annotated[str, typer.Argument(help=f"What to look at: {MODEL}.")],
+    classes: Classes = None,
+    shape: Shape = None,
+    as_json: AsJson = False,
+) -> None:
+    """List a network's tensors, the role of each axis, and the channels that go together."""
+    from legatee.surgery.network.example_inputs import image
+    from legatee.surgery.network.listing import listing
+
+    size = shape_of(shape)
+    found = _followed(outline_of(model, classes=classes, shape=size), image(size))
+    if not as_json:
+        typer.echo(listing(found))
+        return
+    groups = [
+        {
+            "size": group.size,
+            "role": group.role,
+            "members": [
+                {"tensor": name, "axis": axis, "positions_per_channel": spots.shape[1]}
+                for (name, axis), spots in group.members.items()
+            ],
+        }
+        for group in found.groups
+    ]
+    tensors = [asdict(tensor) for tensor in found.tensors.values()]
+    typer.echo(json.dumps({"tensors": tensors, "groups": groups}))
+
+
+def _followed(network: "nn.Module", example: "Tensor | None") -> "Catalog":
+    """Catalogue with images as typed, else with a guess, else the tensors alone, and say so."""
+    from legatee.surgery.network.catalog import read, read_tensors
+
+    try:
+        return read(network, example)
+    except UntraceableNetwork as error:
+        if example is not None:
+            return _followed(network, None)
+        typer.echo(f"legatee: channels could not be followed: {error}", err=True)
+        return read_tensors(network)
+
+
+def plan(  # noqa: PLR0913 - one parameter for each option
+    source: Source,
+    target: Target,
+    alpha: Annotated[float, typer.Option(help="Share of each channel group, 0 to 1.")] = 1.0,
+    rule: Rule = "uniform",
+    match: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Which layer takes from which, in place of equal names: TARGET=SOURCE, modules or "
+            "tensors, repeatable, and nothing else; or one of first:K, last:K, spaced:K (so many "
+            "blocks of a longer row) and roles (by kind, kernel and stage)."
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Only this part of the target; repeatable.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Not this part of the target; repeatable.")
+    ] = None,
+    class_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--class",
+            help="TARGET=SOURCE, classes that mean the same, by number or name; repeatable.",
+        ),
+    ] = None,
+    class_names: Annotated[
+        Path | None, typer.Option(help=f"Names of the target's classes: {NAMES}.")
+    ] = None,
+    source_class_names: Annotated[
+        Path | None, typer.Option(help="Names of the source's classes, likewise.")
+    ] = None,
+    pad_kernels: Annotated[
+        bool, typer.Option("--pad-kernels", help="Lay kernels into larger ones, zeros around.")
+    ] = False,
+    classes: Classes = None,
+    shape: Shape = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the plan here, as JSON.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write it here as a picture, to open in a browser.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what the target would inherit from the source, without copying anything."""
+    from legatee.disk import write_text
+    from legatee.surgery.network.example_inputs import image
+    from legatee.surgery.planning.plan import plan as make
+
+    for path in (out, html):
+        if path is not None:
+            refuse_existing(path)
+    if out is not None and out == html:
+        raise UnusableOutput(f"{str(out)!r} cannot be both plan and picture; choose another name")
+    refuse_blind(rule, source)
+    size, names = shape_of(shape), (_names(class_names), _names(source_class_names))
+    looked_at = network_of if rule == "largest" else outline_of  # all other rules count shapes
+    made = make(
+        looked_at(source, classes=classes, shape=size),
+        outline_of(target, classes=classes, shape=size),
+        alpha=alpha,
+        rule=rule,
+        match=match_of(match),
+        include=include or (),
+        exclude=exclude or (),
+        classes=class_map_of(class_map, *names),
+        class_names=names[0],
+        source_class_names=names[1],
+        data=image(size),
+        seed=seed,
+        pad_kernels=pad_kernels,
+    )
+    if out is not None:
+        write_text(out, made.to_json())
+    if html is not None:
+        from legatee.report.plan import render_plan
+
+        page = render_plan(made, source=source, target=target, command=typed_command())
+        write_text(html, page)
+    typer.echo(made.to_json() if as_json else str(made))
+
+
+def _names(path: Path | None) -> list[str] | None:
+    """Read the names of classes in their order: lines, or sub-folders as image folders are read."""
+    if path is None:
+        return None
+    if path.is_dir():
+        return sorted(d.name for d in path.iterdir() if d.is_dir() and d.name[0] != ".")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise TransferRefused(f"cannot read the names of classes {str(path)!r}: {cause}") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def inherit(  # noqa: PLR0913 - one parameter for each option
+    plan: Annotated[Path, typer.Argument(help="A plan that `legatee plan` or `advise` wrote.")],
+    source: Source,
+    target: Target,
+    out: Annotated[Path, typer.Option(help="The initialised network, as .safetensors.")],
+    classes: Classes = None,
+    shape: Shape = None,
+    seed: Seed = 0,
+    allow_rounding: Annotated[
+        bool, typer.Option("--allow-rounding", help="Let numbers pass into a narrower type.")
+    ] = False,
+    allow_nonfinite: Annotated[
+        bool, typer.Option("--allow-nonfinite", help="Let NaN and infinities pass.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the target's weights with everything inherited that the plan says."""
+    from legatee.plans.plan import Receipt, TransferPlan, account
+
+    refuse_existing(out)
+    try:
+        made = TransferPlan.from_json(plan.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TransferRefused(f"cannot read the plan {str(plan)!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise TransferRefused(f"the plan {str(plan)!r} is no text: {error}") from error
+
+    from legatee.surgery.applying.apply import Transfer
+    from legatee.surgery.applying.casts import Allowed  # what is refused above waits for no torch
+    from legatee.surgery.files.checkpoint import write_weights
+    from legatee.surgery.files.verify import Provenance, weights_digest
+
+    size = shape_of(shape)
+    _, given = weights_of(source, classes=classes, shape=size)
+    network = network_of(target, classes=classes, shape=size, seed=seed, told=made.shapes)
+    allowed = Allowed(rounding=allow_rounding, nonfinite=allow_nonfinite)
+    weights = Transfer(made, given, network, allowed)  # tensor by tensor, never all at once
+    facts = Provenance(
+        plan=made.to_json(),
+        plan_digest=made.digest,
+        weights_digest=weights_digest(weights),
+        source_digest=weights_digest(given),
+        model=target,
+        command=typed_command(),
+        version=version("legatee"),
+    )
+    write_weights(out, network, facts.model_dump(), weights)
+    receipt = Receipt(plan_digest=made.digest, tensors=account(made))
+    if as_json:
+        typer.echo(receipt.to_json())
+        return
+    zeros = f", {share(made.zeroed, 1)} set to zero" if made.zeroed else ""
+    filled = f"{share(receipt.inherited, 1)} of {receipt.elements:,} elements inherited{zeros}"
+    typer.echo(f"{filled}: {out}")
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(help="A file that `legatee inherit` wrote.")],
+    source: Annotated[
+        str | None, typer.Option(help="MODEL@FILE that it inherited from, to compare with.")
+    ] = None,
+    classes: Classes = None,
+    shape: Shape = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check that a file of inherited weights is what it says, and what its source holds."""
+    from legatee.surgery.files.verify import verify as check
+
+    given = None
+    if source is not None:
+        _, given = weights_of(source, classes=classes, shape=shape_of(shape))
+    said, made = check(file, given)
+    if as_json:
+        facts = said.model_dump(exclude={"plan"})
+        facts |= {"inherited": made.inherited, "compared_with_source": source is not None}
+        typer.echo(json.dumps(facts))
+        return
+    typer.echo(f"{file} is as it was written by {said.command!r} (legatee {said.version})")
+    filled = f"{share(made.inherited, 1)} of {made.elements:,} elements of {said.model} inherited"
+    compared = "and equal to the source's" if given is not None else "not compared: give --source"
+    typer.echo(f"{filled}, {compared}")

@@ -1,0 +1,1 @@
+"""Examples to learn from: by name, from files, or any dataset of PyTorch."""

@@ -1,0 +1,238 @@
+"""Networks of the ``transformers`` package, as a ``config.json`` describes them.
+
+Code that comes with a config is never run, and pickled weights are never read.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from logging import getLogger
+from pathlib import Path
+from re import fullmatch, sub
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from legatee.errors import LegateeError, UnusableCheckpoint
+from legatee.models.fetch import cause, guarded, hub_or_cache
+
+ID = r"\w[\w.-]*(/\w[\w.-]*)?"  # of a model on the hub
+LOG = getLogger(__name__)
+NAMED = 3  # tensors that a refusal names
+
+
+def configured(name: str, classes: int, shape: tuple[int, int, int]) -> Callable[[], nn.Module]:
+    """Find the network that a config describes, told its classes and the size of its images.
+
+    Args:
+        name: A folder with a ``config.json``, as ``save_pretrained`` writes it, or an id on the
+            Hugging Face hub, whose config is in this machine's cache or fetched.
+        classes: Outputs, where the architecture is a classifier [count].
+        shape: Channels, height and width of one input, where it takes images [count].
+
+    Returns:
+        What builds it, with random weights.
+
+    Raises:
+        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+        LegateeError: If the package is not installed.
+    """
+    config = _config(name)
+    config.num_labels = classes  # names of classes are kept where there are as many
+    if hasattr(config, "num_channels"):
+        config.num_channels = shape[0]
+    if hasattr(config, "image_size"):
+        config.image_size = shape[1] if shape[1] == shape[2] else shape[1:]
+    return partial(_architecture(config, name), config)
+
+
+def described(
+    name: str, classes: int, shape: tuple[int, int, int]
+) -> tuple[int, tuple[int, int, int]]:
+    """Return the classes and the shape of one input that a config speaks of.
+
+    Args:
+        name: As :func:`configured` takes it.
+        classes: Outputs, where it does not tell [count].
+        shape: Channels, height and width of one input, where it does not tell [count].
+
+    Returns:
+        Classes, and channels, height and width.
+
+    Raises:
+        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+        LegateeError: If the package is not installed.
+    """
+    config = _config(name)
+    height, width = shape[1:]
+    match getattr(config, "image_size", None):
+        case int(side):
+            height, width = side, side
+        case [int(height), int(width)]:
+            pass
+    channels = getattr(config, "num_channels", shape[0])
+    return getattr(config, "num_labels", classes), (channels, height, width)
+
+
+def pretrained(name: str) -> nn.Module:
+    """Return the network of a folder or a hub id with the weights that lie beside its config.
+
+    Args:
+        name: As :func:`configured` takes it; the weights are ``.safetensors``, in one file or many,
+            and may hold heads of other tasks, which are left and named in the log.
+
+    Returns:
+        The network with its own classes.
+
+    Raises:
+        UnusableCheckpoint: If there is no such config, or the weights are not of its architecture.
+        LegateeError: If the package is not installed.
+        Exception: Whatever the package raises where weights are missing or damaged.
+    """
+    config = _config(name)
+    with _reachable(name) as offline:
+        options = {"use_safetensors": True, "local_files_only": offline}
+        return _loaded(_architecture(config, name), f"transformers:{name}", config, name, **options)
+
+
+def dressed(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> nn.Module:
+    """Give a network of ``transformers`` weights under the names that its files have.
+
+    These are often older than those of the network's modules; only the package knows both.
+
+    Args:
+        network: The network, perhaps without weights of its own (meta device); not changed.
+        weights: Tensors by name.
+        what: What they are called, for the message.
+
+    Returns:
+        A network like it with these weights.
+
+    Raises:
+        UnusableCheckpoint: If they are not of its architecture.
+    """
+    config: Any = network.config
+    options: dict[str, Any] = {"state_dict": dict(weights)}
+    if any(value.dtype == torch.float64 for value in weights.values()):
+        options["dtype"] = torch.float64  # or the package would make them narrower
+    try:
+        return _loaded(type(network), what, config, None, **options)
+    except UnusableCheckpoint:
+        raise
+    except Exception as error:  # whatever the package raises at names that it does not expect
+        raise UnusableCheckpoint(f"cannot read the weights of {what!r}: {cause(error)}") from error
+
+
+def _package() -> ModuleType:
+    try:
+        import transformers  # takes seconds
+    except ImportError as error:
+        raise LegateeError(
+            "networks named transformers: need the transformers package; "
+            "pip install legatee[transformers]"
+        ) from error
+    return transformers
+
+
+def _reachable(name: str) -> AbstractContextManager[bool]:
+    """Ask the hub for what is no folder; tell whether only this machine is looked at."""
+    return nullcontext(True) if Path(name).is_dir() else hub_or_cache()
+
+
+def _config(name: str) -> Any:
+    """Read the config of a folder, of the hub's cache, or of the hub."""
+    transformers, spec, folder = _package(), f"transformers:{name}", Path(name)
+    if not (folder / "config.json").is_file() and (folder.is_dir() or not fullmatch(ID, name)):
+        raise UnusableCheckpoint(
+            f"{spec!r} is neither a folder with a config.json nor an id on the hub"
+        )
+    try:
+        with guarded(), _reachable(name) as offline:
+            config = transformers.AutoConfig.from_pretrained(
+                name, local_files_only=offline, trust_remote_code=False
+            )
+    except Exception as error:  # whatever networks, caches and other people's code raise
+        verb = "read" if folder.is_dir() else "find a folder or fetch"
+        raise UnusableCheckpoint(f"cannot {verb} the config of {spec!r}: {cause(error)}") from error
+    config._attn_implementation = None  # a config may name one that would have to be downloaded
+    return config
+
+
+def _architecture(config: Any, name: str) -> Any:
+    """Return the class that a config names, else the classifier of its kind."""
+    transformers, spec = _package(), f"transformers:{name}"
+    named = (getattr(config, "architectures", None) or [None])[0]
+    if named is not None:
+        found = getattr(transformers, str(named), None)
+        if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
+            return found
+        raise UnusableCheckpoint(
+            f"the config of {spec!r} is for {named!r}, which the transformers package has not; "
+            "code that comes with a config is never run"
+        )
+    for kind in ("IMAGE", "SEQUENCE"):
+        known = getattr(transformers, f"MODEL_FOR_{kind}_CLASSIFICATION_MAPPING")
+        if type(config) in known:
+            found = known[type(config)]
+            return found[0] if isinstance(found, tuple) else found
+    raise UnusableCheckpoint(
+        f"the config of {spec!r} names no architecture, and transformers has no classifier of its "
+        f"kind, {config.model_type!r}"
+    )
+
+
+def _loaded(
+    architecture: Any, what: str, config: Any, place: str | None, **options: Any
+) -> nn.Module:
+    """Let the package load weights, and refuse what it would fill with random numbers."""
+    logging = _package().logging
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # what it would say of missing weights is refused below
+    try:
+        network, found = architecture.from_pretrained(
+            place, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **options
+        )
+    finally:
+        logging.set_verbosity(before)
+    why = _misfit(network, found)
+    if why is not None:
+        raise UnusableCheckpoint(f"the weights of {what!r} do not fit the network: {why}")
+    if left := {".".join(name.split(".")[:2]) for name in found["unexpected_keys"]}:
+        LOG.warning(
+            "%r holds other heads as well, which are left: %s", what, ", ".join(sorted(left))
+        )
+    return network._apply(_widened)  # as all other networks are built
+
+
+def _widened(value: Tensor) -> Tensor:
+    """Return half precision as single precision; nothing is made narrower."""
+    return value.float() if value.is_floating_point() and value.itemsize < 4 else value
+
+
+def _misfit(network: nn.Module, found: Mapping[str, Any]) -> str | None:
+    """Say why weights are not those of a network's architecture, heads of other tasks aside."""
+    for name, given, expected in sorted(found["mismatched_keys"]):
+        return f"{name!r} is {tuple(given)} there, {tuple(expected)} here"
+    if missing := sorted(found["missing_keys"]):
+        return f"they lack {len(missing)} tensors [{', '.join(missing[:NAMED])}]"
+    held = {sub(r"\d+", "*", name) for name in network.state_dict()}
+    for name in sorted(found["unexpected_keys"]):
+        if sub(r"\d+", "*", name) in held or _belongs(network, name):
+            return f"it has no {name!r}"
+    return None
+
+
+def _belongs(network: Any, name: str) -> bool:
+    """Tell whether a tensor would be part of a layer that a network has, such as an adapter."""
+    # Heads of other tasks stand beside a network's modules, or in a container of heads.
+    base, prefix = network.base_model, f"{network.base_model_prefix}."
+    inside = base is network or name.startswith(prefix)
+    layer, depth = base if inside else network, 0
+    for part in name.removeprefix(prefix).split("."):
+        layers = dict(layer.named_children())
+        if part not in layers:
+            break
+        layer, depth = layers[part], depth + 1
+    return depth > 1 or (depth == 1 and (inside or not any(layer.children())))

@@ -1,0 +1,1 @@
+"""Moving the elements that a plan names, all or nothing."""

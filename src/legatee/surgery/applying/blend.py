@@ -1,0 +1,61 @@
+"""Axes that are computed rather than copied: other image sizes, input channels, larger kernels."""
+
+from math import isqrt
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from legatee.plans.moves import Move
+from legatee.plans.positions import expand
+
+
+def blended(taken: Tensor, move: Move) -> Tensor:
+    """Compute what a move writes from what it takes.
+
+    Args:
+        taken: The elements at ``move.take``, one axis for each.
+        move: The move, with a blend or without.
+
+    Returns:
+        The elements for ``move.put``; ``taken`` itself where the move is a plain copy.
+
+    Source:
+        timm's ``resample_abs_pos_embed`` and ``adapt_input_conv``.
+
+    Example:
+        >>> move = Move(source="w", target="w", source_shape=(2, 3), target_shape=(2, 1),
+        ...             take=("0:2", "0:3"), put=("0:2", "0:1"), blend=Blend(axis=1, how="sum"))
+        >>> blended(torch.arange(6.0).reshape(2, 3), move).tolist()
+        [[3.0], [12.0]]
+    """
+    if move.blend is None:
+        return taken
+    axis, wanted = move.blend.axis, len(expand(move.put[move.blend.axis]))
+    if move.blend.how == "pad":
+        return _padded(taken, [len(expand(put)) for put in move.put[axis:]])
+    if move.blend.how == "sum":
+        return taken.sum(axis, keepdim=True)
+    if move.blend.how == "cycle":
+        have = taken.shape[axis]
+        turns = torch.arange(wanted, device=taken.device) % have
+        return taken.index_select(axis, turns) * (have / wanted)
+    return _resized(taken, axis, move.blend.lead, wanted)
+
+
+def _padded(taken: Tensor, sides: list[int]) -> Tensor:
+    """Lay the last axes into the middle of longer ones, zeros around."""
+    kernel = taken.shape[-len(sides) :]
+    margins = [(side - old) // 2 for side, old in zip(sides, kernel, strict=True)]
+    return functional.pad(taken, [m for margin in reversed(margins) for m in (margin, margin)])
+
+
+def _resized(taken: Tensor, axis: int, lead: int, wanted: int) -> Tensor:
+    """Resize the square grid that one axis holds, after the positions that lead."""
+    last = taken.movedim(axis, -1)
+    ahead, grid = last[..., :lead], last[..., lead:]
+    old, new = isqrt(grid.shape[-1]), isqrt(wanted - lead)
+    image = grid.reshape(1, -1, old, old).float()
+    image = functional.interpolate(image, (new, new), mode="bicubic", antialias=True)
+    resized = image.reshape(*grid.shape[:-1], new * new).to(taken.dtype)
+    return torch.cat([ahead, resized], -1).movedim(-1, axis)

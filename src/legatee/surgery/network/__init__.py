@@ -1,0 +1,1 @@
+"""What a network holds, and which of its channels belong together."""

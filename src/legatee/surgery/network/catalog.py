@@ -1,0 +1,282 @@
+"""What a network holds: its tensors, and the groups of channels that must be inherited together."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from math import prod
+
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from legatee.errors import TransferRefused, UntraceableNetwork
+from legatee.surgery.network.axis_roles import axis_roles
+from legatee.surgery.network.cache import Architecture, architecture
+from legatee.surgery.network.example_inputs import guesses
+from legatee.surgery.network.groups import Group, coupled
+from legatee.surgery.network.names import module_of, without_wrappers
+from legatee.surgery.network.trace import trace
+from legatee.surgery.network.uses import Use
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorInfo:
+    """One tensor of a network's state, as a plan needs to know it.
+
+    Attributes:
+        name: Its name in the state dict.
+        shape: Its shape [count per axis].
+        dtype: Its element type, such as ``"float32"``.
+        trainable: Whether it is a parameter rather than a buffer.
+        axis_roles: What each axis is to the network, as
+            :func:`~legatee.surgery.network.axis_roles.axis_roles` names it; ``"unknown"`` where
+            its channels were not followed.
+        ties: Other names of the very same tensor.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    trainable: bool
+    axis_roles: tuple[str, ...]
+    ties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Catalog:
+    """The tensors of a network and its channel groups.
+
+    Attributes:
+        tensors: Every tensor of the state, ties once, in the network's order.
+        groups: Channel groups; every axis longer than 1 is covered by one or more of them, except
+            the axes that no other tensor shares (kernels, positions).
+        uses: What the network does with its tensors, in order; empty where that is unknown.
+    """
+
+    tensors: dict[str, TensorInfo]
+    groups: tuple[Group, ...]
+    uses: tuple[Use, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Names, shapes and types of all tensors, digested: what an architecture is to a plan."""
+        return _digest((t.name, t.shape, t.dtype) for t in self.tensors.values())
+
+    @cached_property
+    def bare_names(self) -> dict[str, str]:
+        """Every tensor's name without the prefix that a wrapper put before all of them."""
+        return dict(zip(self.tensors, without_wrappers(list(self.tensors)), strict=True))
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """Every name, the second ones of tied tensors too -> the tensor's own name."""
+        return {name: t.name for t in self.tensors.values() for name in (t.name, *t.ties)}
+
+    @cached_property
+    def elements(self) -> int:
+        """Elements of all tensors [count]."""
+        return sum(prod(tensor.shape) for tensor in self.tensors.values())
+
+    @cached_property
+    def modules(self) -> dict[str, list[str]]:
+        """Names of the tensors that each module holds itself."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in self.tensors:
+            found[module_of(name)].append(name)
+        return found
+
+    @cached_property
+    def placed(self) -> frozenset[str]:
+        """Tensors that are added, multiplied or looked up by position, such as embeddings of it."""
+        kinds = ("elementwise", "lookup")
+        return frozenset(n for use in self.uses if use.kind in kinds for n in use.reads.values())
+
+    @cached_property
+    def entrances(self) -> frozenset[str]:
+        """Convolutions that read the network's input."""
+        found = {n for g in self.groups if g.role == "input" for n, axis in g.members if axis == 1}
+        for use in self.uses:  # a single input channel is no group: the first one reads it
+            if use.kind == "convolution":
+                weight = use.reads.get("weight")  # none where it is computed from others
+                if weight and not use.depthwise and self.tensors[weight].shape[1] == 1:
+                    found.add(weight)
+                break
+        return frozenset(n for n in found if len(self.tensors[n].shape) == 4)
+
+    @cached_property
+    def unknown(self) -> frozenset[str]:
+        """Tensors of which no channel is known, because nothing reads them as the network runs."""
+        read = {name for use in self.uses for name in use.reads.values()}
+        read |= {name for group in self.groups for name, _ in group.members}
+        return frozenset(n for n, t in self.tensors.items() if n not in read and t.trainable)
+
+    def is_like(self, other: "Catalog") -> bool:
+        """Tell whether two networks are of one architecture, wrappers aside.
+
+        Args:
+            other: Another catalogue.
+
+        Returns:
+            Whether names, shapes and types agree.
+        """
+        return self._described() == other._described()
+
+    def _described(self) -> list[tuple[str, tuple[int, ...], str]]:
+        """Return what makes the architecture, tensor by tensor."""
+        return [(self.bare_names[t.name], t.shape, t.dtype) for t in self.tensors.values()]
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """Tensors whose rows are what only the output shows: a head's, or a backbone's last."""
+        groups = (group for group in self.groups if group.role == "class")
+        return frozenset(name for group in groups for name, axis in group.members if axis == 0)
+
+    def makers(self, number: int) -> frozenset[str]:
+        """Return the layers whose rows are a group's channels, or all that it runs through.
+
+        Args:
+            number: Of the group.
+
+        Returns:
+            Names of their weights.
+        """
+        members = [m for m in self.groups[number].members if len(self.tensors[m[0]].shape) > 1]
+        rows = frozenset(name for name, axis in members if axis == 0)
+        return rows or frozenset(name for name, _ in members)
+
+    @cached_property
+    def groups_along(self) -> dict[tuple[str, int], tuple[int, ...]]:
+        """The groups that run through an axis, by number, in the order of their first position."""
+        found: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+        for number, group in enumerate(self.groups):
+            for member, positions in group.members.items():
+                found[member].append((int(positions.min()), number))
+        return {axis: tuple(number for _, number in sorted(rows)) for axis, rows in found.items()}
+
+
+def state(network: nn.Module) -> dict[str, Tensor]:
+    """Return the network's parameters and saved buffers by name, tied ones once, not copied.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        The live tensors, in the order of the state dict.
+
+    Raises:
+        TransferRefused: If it is no network, or one whose tensors have no shape yet.
+    """
+    if not isinstance(network, nn.Module):
+        raise TransferRefused(f"a network is expected, not a {type(network).__name__}")
+    first: dict[int, str] = {}
+    saved: dict[str, Tensor] = network.state_dict(keep_vars=True)
+    for name, value in saved.items():
+        if is_lazy(value):
+            raise TransferRefused(
+                f"{name!r} has no shape before the network has run; run it once on an example"
+            )
+        first.setdefault(id(value), name)
+    return {name: saved[name] for name in first.values()}
+
+
+def architecture_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Digest a state as :attr:`Catalog.digest` does, without following any channel.
+
+    Args:
+        tensors: Tensors by name.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
+    return _digest((name, tuple(v.shape), _dtype(v)) for name, v in tensors.items())
+
+
+def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
+    """Catalogue a network by following its channels from the input to the output.
+
+    Args:
+        network: The network; neither its weights nor its mode are changed.
+        example: An input it accepts, of any batch size; guessed from its first layer if absent.
+
+    Returns:
+        Its tensors and channel groups.
+
+    Raises:
+        UntraceableNetwork: If it does not run on the example, or on any that was guessed.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
+        >>> [(g.size, sorted(g.members)) for g in read(net).groups if g.role == "hidden"]
+        [(4, [('0.bias', 0), ('0.weight', 0), ('2.weight', 1)])]
+    """
+    held = state(network)
+    failure: UntraceableNetwork | None = None
+    for candidate in [example] if example is not None else guesses(network):
+        try:
+            seen = architecture(network, held, candidate)
+        except Exception:  # an attribute that cannot be written down, so cannot be compared
+            seen = None
+        try:
+            return _catalog(network, candidate) if seen is None else _seen_before(seen)
+        except UntraceableNetwork as error:
+            failure = failure or error
+    raise failure or UntraceableNetwork("the network has no layer to guess its input from")
+
+
+@lru_cache(maxsize=64)
+def _seen_before(seen: Architecture) -> Catalog:
+    """Catalogue a network once for all of its architecture: following its channels takes long."""
+    network = seen.network()
+    assert network is not None, "the caller holds it"
+    return _catalog(network, seen.example)
+
+
+def _catalog(network: nn.Module, example: Tensor) -> Catalog:
+    held = state(network)
+    channels = trace(network, held, example)
+    groups = coupled(channels, held)
+    shapes = {name: tuple(value.shape) for name, value in held.items()}
+    roles = axis_roles(shapes, channels, groups)
+    return Catalog(tensors=_tensors(network, held, roles), groups=groups, uses=channels.uses)
+
+
+def _digest(described: Iterable[tuple[str, tuple[int, ...], str]]) -> str:
+    lines = (f"{name} {shape} {dtype}" for name, shape, dtype in described)
+    return sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _dtype(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def read_tensors(network: nn.Module) -> Catalog:
+    """Catalogue a network's tensors alone, for networks whose channels cannot be followed.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        Its tensors, with no channel group.
+    """
+    return Catalog(tensors=_tensors(network, state(network), {}), groups=())
+
+
+def _tensors(
+    network: nn.Module, held: dict[str, Tensor], roles: Mapping[str, tuple[str, ...]]
+) -> dict[str, TensorInfo]:
+    trainable = {id(parameter) for parameter in network.parameters()}
+    names: dict[int, list[str]] = defaultdict(list)
+    for name, value in network.state_dict(keep_vars=True).items():
+        names[id(value)].append(name)
+    return {
+        name: TensorInfo(
+            name=name,
+            shape=tuple(value.shape),
+            dtype=_dtype(value),
+            trainable=id(value) in trainable,
+            axis_roles=roles.get(name, ("unknown",) * value.ndim),
+            ties=tuple(names[id(value)][1:]),
+        )
+        for name, value in held.items()
+    }

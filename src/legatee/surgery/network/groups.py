@@ -1,0 +1,132 @@
+"""Groups of channels that must be inherited together, gathered from where each channel runs."""
+
+from collections import defaultdict
+from collections.abc import Container
+from dataclasses import dataclass
+
+import numpy as np
+
+from legatee.surgery.network.trace import ChannelMap
+
+Axis = tuple[str, int]  # of a tensor by name
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Group:
+    """Channels that run through the same axes of the same tensors, and so stand or fall together.
+
+    Attributes:
+        size: Channels in the group [count].
+        members: For each (tensor, axis) it runs through, the positions of each channel there
+            [size, positions per channel]; more than one position where channels were flattened
+            or belong to a block, such as an attention head.
+        role: ``"input"`` for what the network is given (channels, or words by number), ``"class"``
+            for what only it shows at its output, ``"hidden"`` for all others.
+    """
+
+    size: int
+    members: dict[Axis, np.ndarray]
+    role: str
+
+
+def may_take(here: Group, there: Group) -> bool:
+    """Tell whether a group of the target may take channels from a group of the source.
+
+    Channels that the source shows at its output lose no meaning where they are read on, as those of
+    a backbone's last layer are; what the target shows means what its classes do. Words that the
+    source is given, tied to its output, are the words that a target shows.
+
+    Args:
+        here: The target's group.
+        there: The source's.
+
+    Returns:
+        Whether their roles agree so far.
+
+    Example:
+        >>> hidden, shown = (Group(size=4, members={}, role=role) for role in ("hidden", "class"))
+        >>> may_take(hidden, shown), may_take(shown, hidden)
+        (True, False)
+    """
+    pair = here.role, there.role
+    return here.role == there.role or pair in (("hidden", "class"), ("class", "input"))
+
+
+def coupled(channels: ChannelMap, tensors: Container[str]) -> tuple[Group, ...]:
+    """Gather the channels that run through exactly the same axes, in order of appearance.
+
+    Args:
+        channels: The channel at each position of each axis.
+        tensors: Names of the tensors that count.
+
+    Returns:
+        The groups.
+    """
+    axes = [axis for axis in channels.axes if axis[0] in tensors]
+    if not axes:
+        return ()
+    runs = _runs([channels.axes[axis] for axis in axes])
+    firsts = _changes(runs.channel)
+    ends = np.append(firsts[1:], len(runs.channel))
+    together: dict[tuple, list[int]] = defaultdict(list)
+    for one in np.lexsort((runs.place[runs.start[firsts]], runs.axis[firsts])).tolist():
+        mine = slice(firsts[one], ends[one])
+        channel = int(runs.channel[firsts[one]])
+        ends_at = channel in channels.consumed, channel in channels.produced
+        together[runs.axis[mine].tobytes(), runs.width[mine].tobytes(), *ends_at].append(one)
+    kept: dict[bytes, np.ndarray] = {}
+    groups = []
+    for (_, _, consumed, produced), members in together.items():
+        first, count = firsts[members], ends[members[0]] - firsts[members[0]]
+        spots = {
+            axes[runs.axis[first[0] + step]]: runs.places(first + step, kept)
+            for step in range(count)
+        }
+        read_on = any(axis > 0 for _, axis in spots)
+        role = "input" if consumed else "class" if produced and not read_on else "hidden"
+        if len(spots) > 1 or role != "hidden":
+            groups.append(Group(size=len(members), members=spots, role=role))
+    return tuple(groups)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Where each channel runs along each axis, sorted by channel, then axis.
+
+    Attributes:
+        channel: Of each run.
+        axis: Of each run.
+        start: Of each run in ``place``.
+        width: Positions of each run [count].
+        place: Positions along the axes, run after run.
+    """
+
+    channel: np.ndarray
+    axis: np.ndarray
+    start: np.ndarray
+    width: np.ndarray
+    place: np.ndarray
+
+    def places(self, runs: np.ndarray, kept: dict[bytes, np.ndarray]) -> np.ndarray:
+        """Return the positions of runs of one width [runs, width]; equal arrays are kept once."""
+        steps = np.arange(self.width[runs[0]])
+        array = self.place[self.start[runs][:, None] + steps].astype(np.int64)
+        return kept.setdefault(array.tobytes() + bytes(str(array.shape), "ascii"), array)
+
+
+def _runs(channels: list[np.ndarray]) -> _Runs:
+    """Sort the positions of all axes by the channel that is there."""
+    sizes = [len(ids) for ids in channels]
+    channel = np.concatenate(channels)
+    axis = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    place = np.concatenate([np.arange(size, dtype=np.int32) for size in sizes])
+    order = np.lexsort((place, axis, channel))
+    channel, axis, place = channel[order], axis[order], place[order]
+    start = _changes(channel, axis)
+    return _Runs(channel[start], axis[start], start, np.diff(start, append=len(place)), place)
+
+
+def _changes(*columns: np.ndarray) -> np.ndarray:
+    """Return the rows at which any column differs from the row before, the first included."""
+    differs = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return np.concatenate([[0], np.flatnonzero(differs) + 1])

@@ -1,0 +1,264 @@
+"""Follow every channel of a network from its input to its output, without computing anything.
+
+The network runs once on the meta device (shapes, no numbers), and each operation below the modules
+says which channels it makes one: adding two streams equates them channel by channel, a convolution
+equates its weight's input axis with what it reads, concatenation lays channels side by side,
+flattening repeats one over many positions, a product of batched matrices (attention) makes the
+columns of a head one block. What is one at the end must be inherited together.
+"""
+
+from collections import defaultdict
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
+
+from legatee.errors import UntraceableNetwork
+from legatee.surgery.network.calls import Call, along, squeezed
+from legatee.surgery.network.equalities import Equalities
+from legatee.surgery.network.layouts import MOVING, made
+from legatee.surgery.network.operations import COMPUTING, pointwise
+from legatee.surgery.network.uses import Use, axes_of, positions_of, use_of
+
+RULES = COMPUTING | MOVING
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelMap:
+    """Which positions along which axes are one and the same channel.
+
+    Attributes:
+        axes: For each tensor and axis longer than 1, the channel at each position
+            [size of that axis].
+        consumed: Channels that the network reads from its input, and the rows of tables that it
+            looks up by number, such as words.
+        produced: Channels that are the network's output.
+        heads: Channels that are heads of an attention.
+        called: What the first operation that reads a tensor calls an axis of it, where it does.
+        uses: What the network does with its tensors, in order.
+    """
+
+    axes: dict[tuple[str, int], np.ndarray]
+    consumed: frozenset[int]
+    produced: frozenset[int]
+    heads: frozenset[int]
+    called: dict[tuple[str, int], str]
+    uses: tuple[Use, ...]
+
+
+def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> ChannelMap:
+    """Run ``network`` once on the meta device and tell which channels are one.
+
+    Args:
+        network: The network; neither its weights nor its mode are changed.
+        tensors: Its parameters and saved buffers by name, ties once.
+        example: An input it accepts; only shape and type are used.
+
+    Returns:
+        The channels of every axis of every tensor.
+
+    Raises:
+        UntraceableNetwork: If the network does not run on that input, or uses an operation whose
+            effect on channels is not known.
+    """
+    mode = _ChannelTrace()
+    with torch.inference_mode(False), torch.no_grad():
+        shadows = {id(buffer): _shadow(buffer) for buffer in network.buffers()}
+        for name, value in tensors.items():
+            shadows[id(value)] = _shadow(value)
+            mode.label_parameter(name, shadows[id(value)])
+        stand_in = torch.empty_like(example[:1], device="meta")
+        held = [value.dtype for value in tensors.values() if value.is_floating_point()]
+        if stand_in.is_floating_point() and held and stand_in.dtype not in held:
+            stand_in = stand_in.to(held[0])  # channels run alike at any precision
+        mode.label_input(stand_in)
+        try:
+            copy = _copy(network, shadows)
+            with mode:
+                output = copy(stand_in)
+        except UntraceableNetwork:
+            raise
+        except Exception as error:  # the user's forward raises whatever it likes
+            cause = " ".join(str(error).split())[:200] or type(error).__name__
+            raise UntraceableNetwork(
+                f"the network does not run on shape {tuple(example.shape)}: {cause}"
+            ) from error
+    return mode.channels(output)
+
+
+def _shadow(value: Tensor) -> Tensor:
+    """Return a tensor of the same shape and type without numbers."""
+    shadow = torch.empty_like(value, device="meta")
+    return nn.Parameter(shadow, requires_grad=False) if isinstance(value, nn.Parameter) else shadow
+
+
+def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
+    """Return the network in evaluation mode with shadows for its tensors; itself is not touched."""
+    if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        network = network.module
+    network = getattr(network, "_orig_mod", network)  # what torch.compile wraps
+    computed = {  # what a hook computes before each run cannot be copied, and need not be
+        id(value): _shadow(value)
+        for module in network.modules()
+        for value in vars(module).values()
+        if isinstance(value, Tensor) and not value.is_leaf
+    }
+    return deepcopy(network, computed | shadows).eval()
+
+
+class _ChannelTrace(TorchDispatchMode):
+    """Carries fields beside tensors through every operation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.equal = Equalities()
+        self.fields: Any = WeakIdKeyDictionary()
+        self.names: Any = WeakIdKeyDictionary()
+        self.axes: dict[tuple[str, int], Tensor] = {}
+        self.owners: list[tuple[str, int]] = []  # of each identity of a parameter
+        self.shapes: dict[str, torch.Size] = {}
+        self.called: dict[tuple[str, int], str] = {}
+        self.given: Any = WeakIdKeyDictionary()  # what depends on the input's values
+        self.input_field: Tensor | None = None
+        self.positions = 0
+        self.uses: list[Use] = []
+
+    def label_parameter(self, name: str, shadow: Tensor) -> None:
+        """Give every axis of a parameter or buffer identities of its own; indices have none."""
+        self.names[shadow] = name
+        self.shapes[name] = shadow.shape
+        if not shadow.is_floating_point():
+            return
+        found = []
+        for axis, size in enumerate(shadow.shape):
+            if size > 1:
+                self.axes[name, axis] = self.equal.fresh(size)
+                self.owners += [(name, axis)] * size
+                found.append(along(self.axes[name, axis], axis, shadow.ndim))
+        self.fields[shadow] = found
+
+    def label_input(self, stand_in: Tensor) -> None:
+        """Give the channels of an image, or the features of a vector, identities of their own."""
+        self.positions = positions_of(stand_in)
+        self.given[stand_in] = True
+        if not stand_in.is_floating_point() or stand_in.ndim < 2:
+            return
+        axis = 1 if stand_in.ndim in (2, 4) else stand_in.ndim - 1
+        if stand_in.shape[axis] > 1:
+            ids = self.equal.fresh(stand_in.shape[axis])
+            self.input_field = along(ids, axis, stand_in.ndim)
+            self.fields[stand_in] = [self.input_field]
+
+    def channels(self, output: Any) -> ChannelMap:
+        """Solve the equalities and name what the input feeds and the output shows."""
+        classes = self.equal.solve()
+        self._check_lost(classes)
+        shown = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
+        read = [] if self.input_field is None else [self.input_field]
+        tables = {use.reads["weight"] for use in self.uses if use.kind == "embedding"}
+        read += [self.axes[name, 0] for name in tables if (name, 0) in self.axes]
+        return ChannelMap(
+            axes={key: classes[ids.numpy()] for key, ids in self.axes.items()},
+            consumed=frozenset(int(c) for f in read for c in classes[f.reshape(-1).numpy()]),
+            produced=frozenset(int(c) for f in shown for c in classes[f.reshape(-1).numpy()]),
+            heads=frozenset(int(c) for ids in self.equal.heads for c in classes[ids]),
+            called=self.called,
+            uses=tuple(self.uses),
+        )
+
+    def _check_lost(self, classes: np.ndarray) -> None:
+        """Refuse to go on where channels that layers and other tensors share were lost.
+
+        Positions, which no layer makes or reads, may be pooled or looked up as one likes.
+
+        Raises:
+            UntraceableNetwork: If there are any.
+        """
+        lost = {int(c): why for ids, why in self.equal.lost for c in classes[ids]}
+        places: dict[int, list[tuple[str, int]]] = defaultdict(list)
+        for axis, ids in self.axes.items() if lost else ():
+            for one in lost.keys() & set(classes[ids.numpy()].tolist()):
+                places[one].append(axis)
+        for one, axes in places.items():
+            layers = [name for name, axis in axes if (name, axis) in self.called]
+            if layers and len(axes) > 1:
+                raise UntraceableNetwork(
+                    f"the channels of {layers[0]!r} cannot be followed through {lost[one]}"
+                )
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        inputs = _tensors_in((args, kwargs))
+        outs = list(out) if isinstance(out, (tuple, list)) else [out]
+        call = Call(self.equal, self.fields, func, args, inputs, outs)
+        self._note(call)
+        # Where a comparison holds, and what is made anew, says nothing of what the input holds.
+        if any(x in self.given for x in inputs) and RULES.get(func.overloadpacket) is not made:
+            for one in _tensors_in(outs):
+                if one.dtype != torch.bool:
+                    self.given[one] = True
+        if any(self.fields.get(x) for x in inputs):
+            rule = RULES.get(func.overloadpacket)
+            if rule is None and torch.Tag.pointwise in func.tags:
+                rule = pointwise
+            if rule is None:
+                raise UntraceableNetwork(f"operation {func.overloadpacket} is not understood")
+            for one, found in zip(outs, rule(call), strict=False):
+                if (
+                    func._schema.is_mutable
+                    and one._is_view()
+                    and found
+                    and not self.fields.get(one)
+                ):
+                    raise UntraceableNetwork("a tensor that is filled part by part")
+                self.fields[one] = [squeezed(f) for f in found]
+        return out
+
+    def _note(self, call: Call) -> None:
+        """Keep what is done with the network's tensors; a view of one keeps its name."""
+        for weight, roles in axes_of(call, self.given):
+            if isinstance(weight, Tensor) and weight not in self.given:
+                self._call_axes(call, weight, roles)
+        named = [x for x in call.inputs if x in self.names]
+        if call.func.overloadpacket in MOVING and len(call.inputs) == 1:
+            for out in call.outs if named else ():
+                self.names[out] = self.names[named[0]]
+        elif named:
+            level = self.uses[-1].level if self.uses else 0
+            use = use_of(call, self.names, self.positions, level)
+            if use is not None:
+                self.uses.append(use)
+            # What is computed from weights alone, such as a standardised kernel, stands for the
+            # one whose shape it has.
+            like = next((x for x in named if x.shape == call.outs[0].shape), None)
+            if like is not None and not any(x in self.given for x in call.inputs):
+                self.names[call.outs[0]] = self.names[like]
+
+    def _call_axes(self, call: Call, weight: Tensor, roles: tuple[str, ...]) -> None:
+        """Keep what an operation calls the axes of a weight; what was called first stays."""
+        single, name = [], self.names.get(weight)
+        for axis, role in enumerate(roles):
+            ids = call.at(weight, axis)
+            if ids is not None and int(ids[0]) < len(self.owners) and role:
+                name, _ = owner = self.owners[int(ids[0])]
+                self.called.setdefault(owner, role)
+            elif weight.shape[axis] == 1:
+                single.append(role)
+        # An axis of length 1 has no identities: it is known by its place among such axes.
+        if name is not None:
+            places = (axis for axis, size in enumerate(self.shapes[name]) if size == 1)
+            for axis, role in zip(places, single, strict=False):
+                self.called.setdefault((name, axis), role)
+
+
+def _tensors_in(tree: Any) -> list[Tensor]:
+    """Return the tensors in nested lists, tuples and dicts."""
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]

@@ -1,0 +1,1 @@
+"""Which elements of a target come from where."""

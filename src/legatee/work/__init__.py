@@ -1,0 +1,1 @@
+"""Who does long work: processes, a Dask cluster or any executor."""

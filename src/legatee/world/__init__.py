@@ -1,0 +1,1 @@
+"""The model world's ground: the numbers of a setting, and grids of settings."""

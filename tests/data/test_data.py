@@ -1,0 +1,220 @@
+import pickle
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from legatee.data.load import load
+from legatee.errors import UnknownName, UnusableData
+
+
+def refusal(spec: str) -> str:
+    """Return the sentence that ``spec`` is refused with, less the spec."""
+    with pytest.raises(UnusableData) as refused:
+        load(spec)
+    return str(refused.value).removeprefix(f"{spec!r}: ")
+
+
+@pytest.mark.parametrize(
+    ("spec", "hint"),
+    [("digit:n=5", "did you mean digits?"), ("mnist", "known: digits, folder, npz")],
+)
+def test_an_unknown_kind_is_met_with_the_nearest(spec, hint):
+    with pytest.raises(UnknownName, match=re.escape(hint)):
+        load(spec)
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Three cats, wide and red left of the middle; two dogs, high and blue."""
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+    for i, suffix in enumerate(("png", "bmp", "gif")):
+        wide = np.zeros((20, 60, 3), dtype=np.uint8)
+        wide[:, :30, 0] = 200
+        Image.fromarray(wide).save(tmp_path / "cat" / f"{i}.{suffix}")
+    Image.new("RGB", (20, 40), (0, 0, 100)).save(tmp_path / "dog" / "a.jpg", quality=100)
+    (tmp_path / "dog" / "old").mkdir()
+    Image.new("L", (30, 30), 77).save(tmp_path / "dog" / "old" / "grey.png")
+    (tmp_path / "dog" / ".DS_Store").write_bytes(b"hidden files are no images")
+    return tmp_path
+
+
+def test_a_folder_of_classes(pets):
+    data = load(f"folder:{pets},size=10")
+    assert data.classes == ("cat", "dog")
+    assert data.labels.tolist() == [0, 0, 0, 1, 1]
+    assert data.inputs.dtype == torch.uint8
+    assert data.shape == (3, 10, 10)
+    # a cat's centre square is 20 of its 60 columns, ten of them red
+    cat = torch.zeros(3, 10, 10, dtype=torch.uint8)
+    cat[0, :, :5] = 200
+    away = (torch.arange(10) - 4.5).abs() > 1  # beside the seam, where pixels blend
+    for image in data.inputs[:3]:
+        assert torch.equal(image[:, :, away], cat[:, :, away])
+    dog = torch.tensor([0, 0, 100]).view(3, 1, 1)
+    assert (data.inputs[3].int() - dog).abs().max() <= 2  # jpeg
+    assert (data.inputs[4] == 77).all()
+
+
+def test_images_are_64_pixels_wide_by_default_and_stand_upright(pets):
+    image = Image.new("RGB", (64, 64))
+    image.paste((255, 255, 255), (0, 0, 64, 16))
+    lying = Image.Exif()
+    lying[0x0112] = 3  # the camera was held upside down
+    image.save(pets / "dog" / "turned.png", exif=lying)
+    data = load(f"folder:{pets}")
+    assert data.shape == (3, 64, 64)
+    assert data.inputs[-1, 0, :, 0].tolist() == [0] * 48 + [255] * 16
+
+
+def test_a_folder_with_a_comma_in_its_name(pets):
+    odd = pets.rename(pets.parent / "cats, dogs")
+    assert load(f"folder:{odd}").n == load(f"folder:{odd},size=64").n == 5
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    where = str(tmp_path / "nowhere")
+    assert refusal(f"folder:{where}") == f"there is no folder {where!r}"
+    assert refusal("folder:") == "there is no folder ''"
+
+
+def test_a_folder_without_classes_is_refused(tmp_path):
+    Image.new("L", (8, 8)).save(tmp_path / "loose.png")
+    sentence = "no classes; give a sub-folder of images for each class"
+    assert refusal(f"folder:{tmp_path}") == sentence
+
+
+def test_an_empty_class_is_refused(pets):
+    (pets / "emu").mkdir()
+    assert refusal(f"folder:{pets}") == "class 'emu' has no images"
+
+
+def test_every_unreadable_image_is_named(pets):
+    broken, text = pets / "cat" / "broken.png", pets / "dog" / "z.txt"
+    whole = (pets / "cat" / "0.png").read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    text.write_text("not an image")
+    assert refusal(f"folder:{pets}") == f"2 files cannot be read as images: {broken}, {text}"
+
+
+def test_bad_options_of_a_folder_are_refused(pets):
+    assert refusal(f"folder:{pets},size=7") == (
+        "folder: cannot use size=7; give a whole number in 8..1024"
+    )
+    with pytest.raises(UnknownName, match="unknown folder option 'sise'; did you mean size"):
+        load(f"folder:{pets},sise=7")
+
+
+@pytest.mark.parametrize("names", [("inputs", "labels"), ("x", "y")])
+def test_a_file_of_arrays(tmp_path, names):
+    values = np.random.default_rng(0).normal(size=(5, 3, 2))
+    file = tmp_path / "data.npz"
+    np.savez(file, **dict(zip(names, (values, np.array([0, 1, 2, 1, 0], ">i4")), strict=True)))
+    data = load(f"npz:{file}")
+    assert torch.equal(data.inputs, torch.tensor(values.tolist()))  # rounded to float32
+    assert data.labels.tolist() == [0, 1, 2, 1, 0]
+    assert data.classes == ("0", "1", "2")
+
+
+def test_a_file_of_images_with_class_names(tmp_path):
+    images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 1, 3, 4)
+    np.savez_compressed(tmp_path / "a.npz", x=images, y=[1, 0], classes=["cat", "dog"])
+    data = load(f"npz:{tmp_path / 'a.npz'}")
+    assert data.inputs.dtype == torch.uint8
+    assert data.inputs.tolist() == images.tolist()
+    assert data.classes == ("cat", "dog")
+
+
+class Trap:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, mark: Path):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+def test_a_file_that_would_execute_code_is_refused_and_executes_none(tmp_path):
+    mark, file, bare = tmp_path / "executed", tmp_path / "trap.npz", tmp_path / "bare.npz"
+    np.savez(file, x=np.array([Trap(mark)], dtype=object), y=np.array([0]))
+    bare.write_bytes(pickle.dumps(Trap(mark)))
+    for trap in (file, bare):
+        assert refusal(f"npz:{trap}").startswith("not a readable file of plain arrays: ")
+    assert not mark.exists()
+    pickle.loads(bare.read_bytes())
+    assert mark.exists()  # the trap was armed
+
+
+def truncated(file: Path) -> None:
+    np.savez(file, x=np.zeros((4, 2)), y=[0, 1, 0, 1])
+    file.write_bytes(file.read_bytes()[:200])
+
+
+def flipped(file: Path) -> None:
+    np.savez(file, x=np.zeros((4, 2)), y=[0, 1, 0, 1])
+    with zipfile.ZipFile(file) as held:
+        start = held.getinfo("x.npy").header_offset + 180
+    content = bytearray(file.read_bytes())
+    content[start] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_zip_of_something_else_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as held:
+        held.writestr("x", "text")
+    assert refusal(f"npz:{tmp_path / 'a.npz'}").startswith("holds no arrays; give ")
+
+
+def single(file: Path) -> None:
+    with file.open("wb") as out:
+        np.save(out, np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    "spoil", [truncated, flipped, single, lambda f: f.write_bytes(b""), lambda f: f.write_text("x")]
+)
+def test_a_damaged_file_is_refused(tmp_path, spoil):
+    spoil(tmp_path / "a.npz")
+    assert refusal(f"npz:{tmp_path / 'a.npz'}").startswith("not a readable file of plain arrays: ")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"x": [[0.0]], "z": [0]}, "holds 'x', 'z'; give 'inputs' (or 'x') and 'labels' (or 'y')"),
+        ({}, "holds no arrays; give 'inputs' (or 'x') and 'labels' (or 'y')"),
+        (
+            {"x": [[0.0], [1.0]], "y": [0.0, 1.0]},
+            "inputs are float64, labels float64 (2,); "
+            "give real numbers, and whole numbers of one axis",
+        ),
+        (
+            {"x": [["a"], ["b"]], "y": [0, 1]},
+            "inputs are <U1, labels int64 (2,); give real numbers, and whole numbers of one axis",
+        ),
+        (
+            {"x": [[0.0], [1e300]], "y": [0, 1]},
+            "1 examples hold NaN or infinite inputs, the first is example 1",
+        ),
+        ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, "no examples"),
+        ({"x": [[0.0], [1.0]], "y": [0, -1]}, "1 class; give at least two, or there is nothing"),
+        (
+            {"x": [[0.0], [1.0]], "y": [0, 2], "classes": ["cat", "dog"]},
+            "label 2 of example 1 is outside 0..1",
+        ),
+    ],
+)
+def test_arrays_that_cannot_be_learned_from_are_refused(tmp_path, arrays, sentence):
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert refusal(f"npz:{tmp_path / 'a.npz'}").startswith(sentence)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    where = str(tmp_path / "nothing.npz")
+    assert refusal(f"npz:{where}") == f"there is no file {where!r}"

@@ -1,0 +1,116 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from legatee.errors import TransferRefused
+from legatee.plans.plan import Move, Receipt, TransferPlan, Untouched, account
+from legatee.plans.positions import compress, expand
+
+POSITIONS = st.lists(st.integers(0, 200), unique=True, max_size=30)
+
+
+@given(POSITIONS)
+def test_positions_survive_being_written(positions):
+    assert list(expand(compress(positions))) == positions
+
+
+@given(st.integers(0, 9), st.integers(1, 40), st.integers(1, 7))
+def test_evenly_spaced_positions_are_one_run_and_read_as_a_range(start, count, step):
+    positions = range(start, start + count * step, step)
+    text = compress(positions)
+    assert "," not in text
+    assert isinstance(expand(text), range)
+
+
+@pytest.mark.parametrize("text", ["a:b", "1:2:0", "-3:4", "1"])
+def test_positions_that_are_none_are_refused(text):
+    with pytest.raises((ValueError, TypeError)):
+        expand(text)
+
+
+def a_plan(**changes):
+    move = Move(
+        source="a.weight",
+        target="b.weight",
+        source_shape=(8, 3),
+        target_shape=(4, 3),
+        take=("0:8:4", "0:3"),
+        put=("0:2", "0:3"),
+    )
+    other = Move(
+        **(dict(move) | {"source": "c.weight", "put": ("3:4", "0:3"), "take": ("5:6", "0:3")})
+    )
+    rest = Untouched(target="b.bias", shape=(4,), reason="no source tensor of that name")
+    facts = {"source_digest": "s", "target_digest": "t", "alpha": 0.5, "rule": "first", "seed": 3}
+    return TransferPlan(**(facts | {"entries": (move, rest, other)} | changes))
+
+
+def test_a_plan_counts_a_tensor_once_however_many_moves_fill_it():
+    plan = a_plan()
+    assert plan.elements == 4 * 3 + 4
+    assert plan.inherited == (2 * 3 + 1 * 3) / 16
+    assert [(a.target, a.sources, a.inherited, a.untouched) for a in account(plan)] == [
+        ("b.weight", ("a.weight", "c.weight"), 9, 3),
+        ("b.bias", (), 0, 4),
+    ]
+
+
+def test_a_plan_is_the_same_after_a_trip_through_json():
+    plan = a_plan()
+    again = TransferPlan.from_json(plan.to_json())
+    assert again == plan
+    assert again.digest == plan.digest
+    assert again != a_plan(alpha=0.25)
+    assert again.digest != a_plan(alpha=0.25).digest
+
+
+def test_a_plan_cannot_be_changed():
+    with pytest.raises(ValidationError):
+        a_plan().alpha = 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not a transfer plan"),
+        ("{}", "source_digest"),
+        (a_plan().to_json().replace('"seed": 3', '"seed": "x"'), "seed"),
+        (a_plan().to_json().replace('"seed": 3', '"seed": 3, "sed": 3'), "sed"),
+        (a_plan().to_json().replace('"format": 1', '"format": 2'), "format"),
+    ],
+)
+def test_what_is_no_plan_is_refused_and_the_field_named(text, words):
+    with pytest.raises(TransferRefused, match=words):
+        TransferPlan.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("take", ("0:8:4",), "axes of different number"),
+        ("put", ("0:3", "0:3"), "one for each"),
+        ("put", ("0:1,0:1", "0:3"), "one for each"),
+        ("put", ("3:5", "0:3"), "leaves the tensors' shapes"),
+        ("take", ("7:9", "0:3"), "leaves the tensors' shapes"),
+        ("take", ("-2:0", "0:3"), "not runs"),
+    ],
+)
+def test_a_move_that_does_not_fit_its_tensors_cannot_be_made(field, value, words):
+    with pytest.raises(ValidationError, match=words):
+        Move(**(dict(a_plan().moves[0]) | {field: value}))
+
+
+def test_a_printed_plan_names_every_tensor_and_why_one_is_left():
+    printed = str(a_plan())
+    rows = [line.split(maxsplit=2) for line in printed.splitlines()[2:]]
+    assert ["weight", "75%", "<- a.weight and c.weight"] in rows
+    assert ["bias", "0%", "no source tensor of that name"] in rows
+    assert printed.startswith("56.2% of 16 elements inherited")
+
+
+def test_a_receipt_read_from_a_file_cannot_undo():
+    receipt = Receipt(plan_digest="p", tensors=account(a_plan()))
+    assert receipt.inherited == 9 / 16
+    with pytest.raises(TransferRefused, match="nothing to undo"):
+        Receipt.model_validate_json(receipt.to_json()).undo()
