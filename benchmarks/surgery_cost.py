@@ -87,7 +87,7 @@ def times(source: nn.Module, target: nn.Module, match: str | None) -> list[objec
     totals = sorted((p + a) / load for _, p, _, a in rows)
     low, high = totals[ROUNDS // 4], totals[-ROUNDS // 4]
     return [
-        f"{plan.inherited:.1%}",
+        f"{plan.inherited_fraction:.1%}",
         f"{traced / load:.0f}",
         f"{planning / load:.1f}",
         f"{copying / load:.1f}",

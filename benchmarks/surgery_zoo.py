@@ -91,11 +91,15 @@ def applied(plan: legatee.TransferPlan, source: nn.Module, target: nn.Module) ->
     for account in receipt.tensors:
         value = held[account.target]
         poison = value.isnan() if value.is_floating_point() else value == -7
-        if account.inherited == 0:
+        if account.inherited_elements == 0:
             assert poison.all(), account.target
         else:
             written = value.numel() - int(poison.count_nonzero())
-            assert written == account.inherited, (account.target, written, account.inherited)
+            assert written == account.inherited_elements, (
+                account.target,
+                written,
+                account.inherited_elements,
+            )
     receipt.undo()
 
 
@@ -120,7 +124,7 @@ def main(out: Path) -> None:
                 reasons[why.split("(", 1)[-1].split(";")[0].split(": ", 1)[-1].rstrip(")")] += 1
             else:
                 applied(plan, networks[source], receiver)
-                cells[source, target] = f"{100 * plan.inherited:.0f}{mark}"
+                cells[source, target] = f"{100 * plan.inherited_fraction:.0f}{mark}"
             kinds[sort, mark] += 1
         print(target, flush=True)
     out.write_text(page(list(family), cells, kinds, reasons), encoding="utf-8")

@@ -36,11 +36,13 @@ def densenet(growth: int, first: int, classes: int = 4) -> nn.Module:
 
 
 def small_resnet(width: int, classes: int = 4, depth: int = 8) -> nn.Module:
-    return build(f"resnet:depth={depth},width={width}", classes=classes, shape=(3, 16, 16), seed=0)
+    return build(
+        f"resnet:depth={depth},width={width}", num_classes=classes, input_shape=(3, 16, 16), seed=0
+    )
 
 
 def cnn(widths: str, classes: int = 4) -> nn.Module:
-    return build(f"cnn:widths={widths}", classes=classes, shape=(3, 16, 16), seed=0)
+    return build(f"cnn:widths={widths}", num_classes=classes, input_shape=(3, 16, 16), seed=0)
 
 
 REAL: dict[str, Callable[[], nn.Module]] = {

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from legatee.disk import replacing, writable_folder, write_text
-from legatee.errors import UnusableOutput
+from legatee.errors import OutputError
 
 
 def names_in(folder):
@@ -31,7 +31,7 @@ def test_a_file_appears_whole_in_a_folder_made_for_it(tmp_path):
 def test_what_was_there_stays_when_there_is_no_room(tmp_path, small_files):
     note = tmp_path / "note.txt"
     write_text(note, "old")
-    with pytest.raises(UnusableOutput, match=r"cannot write '.*note\.txt': File too large"):
+    with pytest.raises(OutputError, match=r"cannot write '.*note\.txt': File too large"):
         write_text(note, "x" * 10_000)
     assert note.read_text() == "old"
     assert names_in(tmp_path) == ["note.txt"]
@@ -73,7 +73,7 @@ def test_a_file_where_a_folder_should_be_is_said(tmp_path):
         lambda: write_text(tmp_path / "file" / "note.txt", "x"),
         lambda: writable_folder(tmp_path / "file"),
     ):
-        with pytest.raises(UnusableOutput, match="cannot write"):
+        with pytest.raises(OutputError, match="cannot write"):
             attempt()
     assert (tmp_path / "file").read_text() == "mine"
 

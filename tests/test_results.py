@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from legatee.errors import UnusableOutput
+from legatee.errors import OutputError
 from legatee.results import Layout, Store, Variable, load
 
 LAYOUT = Layout(
@@ -66,7 +66,7 @@ def test_pending_are_the_units_not_written(tmp_path):
 def test_another_run_is_not_continued_and_the_difference_is_named(tmp_path):
     Store(tmp_path / "runs.zarr", LAYOUT)
     other = replace(LAYOUT, identity={"data": "abd", "arms": ["scratch", "all"]})
-    with pytest.raises(UnusableOutput, match="data is 'abc' there and 'abd' now"):
+    with pytest.raises(OutputError, match="data is 'abc' there and 'abd' now"):
         Store(tmp_path / "runs.zarr", other)
 
 
@@ -78,7 +78,7 @@ def test_what_is_no_store_is_left_alone(tmp_path, thing):
     else:
         place.mkdir()
         (place / "mine").write_text("mine")
-    with pytest.raises(UnusableOutput, match=r"runs\.zarr"):
+    with pytest.raises(OutputError, match=r"runs\.zarr"):
         Store(place, LAYOUT)
     assert (place if thing == "file" else place / "mine").read_text() == "mine"
 
@@ -90,7 +90,7 @@ def test_a_flipped_bit_is_an_error_not_a_result(tmp_path):
     damaged = bytearray(chunk.read_bytes())
     damaged[len(damaged) // 2] ^= 1
     chunk.write_bytes(damaged)
-    with pytest.raises(UnusableOutput, match=r"cannot read the results at .*runs\.zarr") as caught:
+    with pytest.raises(OutputError, match=r"cannot read the results at .*runs\.zarr") as caught:
         load(tmp_path / "runs.zarr")
     assert "'score' is damaged at arm = scratch, seed = 4 to 9" in str(caught.value)
     assert list(store.damaged()) == [{"arm": 0, "seed": 0}]
@@ -108,7 +108,7 @@ def test_a_chunk_that_is_gone_is_an_error_even_where_nothing_was_measured(tmp_pa
     assert load(tmp_path / "runs.zarr")["score"].isnull().all()
     place = tmp_path / "runs.zarr" / "score" / "c" / str(unit["arm"]) / str(unit["seed"]) / "0"
     place.unlink()
-    with pytest.raises(UnusableOutput, match=r"'score' is damaged at .*: its file is missing"):
+    with pytest.raises(OutputError, match=r"'score' is damaged at .*: its file is missing"):
         load(tmp_path / "runs.zarr")
     store.write(unit, nothing | {"seconds": np.zeros((1, seeds))})
     assert place.exists()
@@ -167,7 +167,7 @@ def test_killed_while_it_is_laid_out_there_is_no_store_or_a_whole_one(tmp_path):
 
 
 def test_a_missing_store_is_named(tmp_path):
-    with pytest.raises(UnusableOutput, match="nowhere"):
+    with pytest.raises(OutputError, match="nowhere"):
         load(tmp_path / "nowhere")
 
 

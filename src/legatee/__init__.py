@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from legatee.advisor.advise import advise
     from legatee.advisor.race import Arm
     from legatee.data.examples import Examples
-    from legatee.data.load import load
+    from legatee.data.load import load_data
     from legatee.errors import LegateeError
     from legatee.models.build import build
-    from legatee.plans.plan import Receipt, TransferPlan
+    from legatee.plans.plan import TransferPlan
+    from legatee.plans.receipt import Receipt
     from legatee.simulator.run import simulate
     from legatee.surgery.applying.apply import inherit
     from legatee.surgery.applying.parameter_groups import parameter_groups
     from legatee.surgery.planning.plan import plan
     from legatee.theory.predict import Prediction, predict
-    from legatee.training.loop import Trainer
+    from legatee.training.loop import TrainingLoop
     from legatee.world.grid import Grid
     from legatee.world.setting import Setting, Task
 
@@ -40,13 +41,13 @@ __all__ = [
     "Receipt",
     "Setting",
     "Task",
-    "Trainer",
+    "TrainingLoop",
     "TransferPlan",
     "Verdict",
     "advise",
     "build",
     "inherit",
-    "load",
+    "load_data",
     "parameter_groups",
     "plan",
     "predict",
@@ -60,16 +61,16 @@ _HOMES = {
     "Grid": "world.grid",
     "LegateeError": "errors",
     "Prediction": "theory.predict",
-    "Receipt": "plans.plan",
+    "Receipt": "plans.receipt",
     "Setting": "world.setting",
     "Task": "world.setting",
-    "Trainer": "training.loop",
+    "TrainingLoop": "training.loop",
     "TransferPlan": "plans.plan",
     "Verdict": "advice",
     "advise": "advisor.advise",
     "build": "models.build",
     "inherit": "surgery.applying.apply",
-    "load": "data.load",
+    "load_data": "data.load",
     "parameter_groups": "surgery.applying.parameter_groups",
     "plan": "surgery.planning.plan",
     "predict": "theory.predict",

@@ -23,7 +23,7 @@ class ArmResult(Record):
         name: The arm, such as ``"scratch"``, ``"all"`` or ``"half"``.
         alpha: Share of each channel group inherited [fraction, 0..1].
         rule: Selection rule that picked the channels.
-        inherited: Share of the target's elements inherited [fraction, 0..1].
+        inherited_fraction: Share of the target's elements inherited [fraction, 0..1].
         score: Mean held-out score over seeds and examples [score].
         score_error: Standard error of that mean [score].
         gain: Paired difference to scratch, ``None`` for scratch itself [score].
@@ -33,7 +33,7 @@ class ArmResult(Record):
     name: str
     alpha: float
     rule: str
-    inherited: float
+    inherited_fraction: float
     score: float
     score_error: float
     gain: Interval | None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from legatee.errors import UnusableOutput
+from legatee.errors import OutputError
 
 
 @contextmanager
@@ -22,7 +22,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         A path in the same folder, to be written by the caller.
 
     Raises:
-        UnusableOutput: If the folder cannot be made or written, or the disk is full.
+        OutputError: If the folder cannot be made or written, or the disk is full.
 
     Example:
         >>> import tempfile
@@ -45,7 +45,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         beside.chmod(0o666 & ~_umask())  # mkstemp made it private
         beside.replace(final)
     except OSError as error:
-        raise UnusableOutput(f"cannot write {str(final)!r}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {str(final)!r}: {error.strerror or error}") from error
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def writable_folder(path: str | os.PathLike[str]) -> Path:
         The same.
 
     Raises:
-        UnusableOutput: If it is no folder, or cannot be made or written.
+        OutputError: If it is no folder, or cannot be made or written.
     """
     folder = Path(path)
     with replacing(folder / ".writable") as probe:
@@ -78,7 +78,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         text: What it shall hold.
 
     Raises:
-        UnusableOutput: If it cannot be written.
+        OutputError: If it cannot be written.
     """
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ class LegateeError(Exception):
     """Anything that legatee refuses, in one sentence: what was given, what was expected."""
 
 
-class UnknownName(LegateeError):
+class UnknownNameError(LegateeError, KeyError):
     """A name that is not among the known ones; the message suggests the nearest.
 
     Args:
@@ -23,26 +23,28 @@ class UnknownName(LegateeError):
         hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:12])}"
         super().__init__(f"unknown {kind} {given!r}; {hint}")
 
+    __str__ = Exception.__str__  # a KeyError would print its message between quotes
 
-class InvalidSetting(LegateeError):
+
+class SettingError(LegateeError, ValueError):
     """A point of the model world, or a grid of them, with a value that is out of its range."""
 
 
-class UnusableData(LegateeError):
+class DataError(LegateeError, ValueError):
     """Examples that cannot be learned from: missing, unreadable, non-finite or badly labelled."""
 
 
-class UnusableCheckpoint(LegateeError):
+class CheckpointError(LegateeError, ValueError):
     """A file of weights that is missing, damaged, or would have to execute code to be read."""
 
 
-class TransferRefused(LegateeError):
+class TransferError(LegateeError, ValueError):
     """A transfer that cannot be planned, or whose plan does not fit the networks it is given."""
 
 
-class UnusableOutput(LegateeError):
+class OutputError(LegateeError):
     """A place to write that exists already, belongs to another run, or cannot be written."""
 
 
-class UntraceableNetwork(LegateeError):
+class TraceError(LegateeError, ValueError):
     """A network whose channels cannot be followed from its input to its output."""

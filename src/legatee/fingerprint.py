@@ -17,7 +17,7 @@ def name_of(function: object) -> str:
     """Return how a function or a callable object is told from another.
 
     Args:
-        function: Such as a :class:`Trainer` or a metric.
+        function: Such as a :class:`TrainingLoop` or a metric.
 
     Returns:
         Its qualified name with a digest of its code and of the plain values that it captures;

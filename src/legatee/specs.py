@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from legatee.errors import LegateeError, UnknownName
+from legatee.errors import LegateeError, UnknownNameError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def read_options(
         The values by key: ``int``, ``float`` or text.
 
     Raises:
-        UnknownName: If a key is not among the known ones.
+        UnknownNameError: If a key is not among the known ones.
         LegateeError: As ``refusal``, if an option is not of that form, occurs twice, or its number
             is outside the range.
 
@@ -54,7 +54,7 @@ def read_options(
     for part in filter(None, text.split(",")):
         key, _, value = part.partition("=")
         if key not in known:
-            raise UnknownName(f"{kind} option", key, known)
+            raise UnknownNameError(f"{kind} option", key, known)
         if not value or key in options:
             raise refusal(f"{kind}: cannot read {part!r}; give each option once, as key=value")
         allowed = known[key]

@@ -36,7 +36,7 @@ def test_the_largest_weights_of_no_weights_are_refused(legatee_does):
 
 
 def test_the_largest_weights_are_those_of_the_file(legatee_does):
-    network = build(OLD, classes=5, shape=(1, 8, 8), seed=3)
+    network = build(OLD, num_classes=5, input_shape=(1, 8, 8), seed=3)
     network.features.conv1a.weight.data[:2] = 0  # the smallest of the first group
     write_weights("old.safetensors", network, {})
     words = ("plan", f"{OLD}@old.safetensors", NEW, *SIZES, "--rule", "largest", "--json")
@@ -185,7 +185,7 @@ class Last(nn.Module):
 def test_classes_are_those_of_the_head_wherever_it_is_defined(legatee_does, monkeypatch):
     Path("last.py").write_text(LAST)
     monkeypatch.syspath_prepend(".")
-    network = build("last:Last", classes=7, shape=(3, 9, 9), seed=0)
+    network = build("last:Last", num_classes=7, input_shape=(3, 9, 9), seed=0)
     write_weights("last.safetensors", network, {})
     found = shapes(legatee_does, "last:Last@last.safetensors", "--shape", "3,9,9")
     assert found["head.weight"] == [7, 4]

@@ -22,7 +22,7 @@ COMMANDS = ("demo", "advise", "report", "catalog", "plan", "inherit", "verify", 
 @pytest.fixture(scope="module")
 def upstream(tmp_path_factory):
     path = tmp_path_factory.mktemp("upstream") / "weights.safetensors"
-    write_weights(path, build("cnn:widths=8", classes=5, shape=(1, 8, 8), seed=3), {})
+    write_weights(path, build("cnn:widths=8", num_classes=5, input_shape=(1, 8, 8), seed=3), {})
     return f"cnn:widths=8@{path}"
 
 
@@ -86,7 +86,7 @@ def test_from_advice_to_an_initialised_network(legatee_does, upstream, tmp_path)
     name = "features.conv1b.weight"
     kept = [0, 1, 3, 4, 6, 7]  # round(linspace(0, 7, 6))
     assert got[name].equal(given[name][kept][:, kept])
-    fresh = build("cnn:widths=6", classes=5, shape=(1, 8, 8), seed=9)
+    fresh = build("cnn:widths=6", num_classes=5, input_shape=(1, 8, 8), seed=9)
     assert got["head.weight"].equal(fresh.head.weight)
     assert read_metadata(start)["model"] == "cnn:widths=6"
 
@@ -107,7 +107,7 @@ def test_a_finished_run_is_not_run_again_and_its_page_is_written_again(
 @pytest.mark.parametrize("model", ["resnet:depth=8,width=4", "torchvision:squeezenet1_1"])
 def test_classes_and_channels_are_read_off_our_own_files(legatee_does, tmp_path, model):
     channels = 1 if model.startswith("resnet") else 3
-    network = build(model, classes=7, shape=(channels, 64, 64), seed=3)
+    network = build(model, num_classes=7, input_shape=(channels, 64, 64), seed=3)
     write_weights(tmp_path / "w.safetensors", network, {})
     words = ("--classes", 7, "--shape", f"{channels},64,64", "--json")
     plan = json.loads(legatee_does("plan", f"{model}@{tmp_path / 'w.safetensors'}", model, *words))

@@ -23,7 +23,7 @@ def in_an_empty_folder(tmp_path, monkeypatch) -> None:
 
 @pytest.fixture
 def upstream():
-    network = build(OLD, classes=5, shape=(1, 8, 8), seed=3)
+    network = build(OLD, num_classes=5, input_shape=(1, 8, 8), seed=3)
     write_weights("old.safetensors", network, {})
     return network
 
@@ -72,7 +72,7 @@ def test_a_plan_reads_no_weight(legatee_does, upstream):
     }
     assert len(said) == 1
     plan = legatee.TransferPlan.from_json(said.pop())
-    assert plan == legatee.plan(upstream, build(NEW, classes=5, shape=(1, 8, 8)))
+    assert plan == legatee.plan(upstream, build(NEW, num_classes=5, input_shape=(1, 8, 8)))
 
 
 def test_a_plan_is_shown_part_by_part(legatee_does, planned):
@@ -93,7 +93,7 @@ def test_a_plan_is_a_picture(legatee_does, upstream):
 
 def test_the_command_does_what_the_library_does(legatee_does, upstream, planned):
     assert inherit(legatee_does).startswith("92.4% of 463 elements inherited: new.safetensors")
-    network = build(NEW, classes=5, shape=(1, 8, 8), seed=9)
+    network = build(NEW, num_classes=5, input_shape=(1, 8, 8), seed=9)
     legatee.inherit(legatee.plan(upstream, network), upstream, network)
     found = load_file("new.safetensors")
     held = network.state_dict()
@@ -104,7 +104,7 @@ def test_the_command_does_what_the_library_does(legatee_does, upstream, planned)
 def test_the_receipt_is_printed_for_machines(legatee_does, planned):
     receipt = legatee.Receipt.model_validate_json(inherit(legatee_does, "--json"))
     assert receipt.elements == 463
-    assert receipt.inherited == pytest.approx(428 / 463)
+    assert receipt.inherited_fraction == pytest.approx(428 / 463)
 
 
 def test_weights_under_a_key_and_over_several_files_are_sources(legatee_does, upstream, planned):
@@ -189,7 +189,7 @@ def test_a_match_is_pairs_or_a_word(legatee_does, upstream):
         "features.norm1a",
     }
     same = legatee_does("plan", OLD, NEW, *SIZES, "--match", "roles", "--json")
-    made = legatee.plan(upstream, build(NEW, classes=5, shape=(1, 8, 8)), match="roles")
+    made = legatee.plan(upstream, build(NEW, num_classes=5, input_shape=(1, 8, 8)), match="roles")
     assert legatee.TransferPlan.from_json(same) == made
 
 
@@ -284,7 +284,7 @@ def test_weights_that_are_not_finite(legatee_does, planned):
 
 
 def test_a_source_of_another_architecture(legatee_does, planned):
-    network = build("cnn:widths=9", classes=5, shape=(1, 8, 8))
+    network = build("cnn:widths=9", num_classes=5, input_shape=(1, 8, 8))
     write_weights("nine.safetensors", network, {})
     said = refused(inherit(legatee_does, source="cnn:widths=9@nine.safetensors"))
     assert "the plan was made for another source" in said

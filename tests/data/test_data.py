@@ -8,14 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from legatee.data.load import load
-from legatee.errors import UnknownName, UnusableData
+from legatee.data.load import load_data
+from legatee.errors import DataError, UnknownNameError
 
 
 def refusal(spec: str) -> str:
     """Return the sentence that ``spec`` is refused with, less the spec."""
-    with pytest.raises(UnusableData) as refused:
-        load(spec)
+    with pytest.raises(DataError) as refused:
+        load_data(spec)
     return str(refused.value).removeprefix(f"{spec!r}: ")
 
 
@@ -24,8 +24,8 @@ def refusal(spec: str) -> str:
     [("digit:n=5", "did you mean digits?"), ("mnist", "known: digits, folder, npz")],
 )
 def test_an_unknown_kind_is_met_with_the_nearest(spec, hint):
-    with pytest.raises(UnknownName, match=re.escape(hint)):
-        load(spec)
+    with pytest.raises(UnknownNameError, match=re.escape(hint)):
+        load_data(spec)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def pets(tmp_path):
 
 
 def test_a_folder_of_classes(pets):
-    data = load(f"folder:{pets},size=10")
+    data = load_data(f"folder:{pets},size=10")
     assert data.classes == ("cat", "dog")
     assert data.labels.tolist() == [0, 0, 0, 1, 1]
     assert data.inputs.dtype == torch.uint8
@@ -67,14 +67,14 @@ def test_images_are_64_pixels_wide_by_default_and_stand_upright(pets):
     lying = Image.Exif()
     lying[0x0112] = 3  # the camera was held upside down
     image.save(pets / "dog" / "turned.png", exif=lying)
-    data = load(f"folder:{pets}")
+    data = load_data(f"folder:{pets}")
     assert data.shape == (3, 64, 64)
     assert data.inputs[-1, 0, :, 0].tolist() == [0] * 48 + [255] * 16
 
 
 def test_a_folder_with_a_comma_in_its_name(pets):
     odd = pets.rename(pets.parent / "cats, dogs")
-    assert load(f"folder:{odd}").n == load(f"folder:{odd},size=64").n == 5
+    assert load_data(f"folder:{odd}").n == load_data(f"folder:{odd},size=64").n == 5
 
 
 def test_a_missing_folder_is_refused(tmp_path):
@@ -106,8 +106,8 @@ def test_bad_options_of_a_folder_are_refused(pets):
     assert refusal(f"folder:{pets},size=7") == (
         "folder: cannot use size=7; give a whole number in 8..1024"
     )
-    with pytest.raises(UnknownName, match="unknown folder option 'sise'; did you mean size"):
-        load(f"folder:{pets},sise=7")
+    with pytest.raises(UnknownNameError, match="unknown folder option 'sise'; did you mean size"):
+        load_data(f"folder:{pets},sise=7")
 
 
 @pytest.mark.parametrize("names", [("inputs", "labels"), ("x", "y")])
@@ -115,7 +115,7 @@ def test_a_file_of_arrays(tmp_path, names):
     values = np.random.default_rng(0).normal(size=(5, 3, 2))
     file = tmp_path / "data.npz"
     np.savez(file, **dict(zip(names, (values, np.array([0, 1, 2, 1, 0], ">i4")), strict=True)))
-    data = load(f"npz:{file}")
+    data = load_data(f"npz:{file}")
     assert torch.equal(data.inputs, torch.tensor(values.tolist()))  # rounded to float32
     assert data.labels.tolist() == [0, 1, 2, 1, 0]
     assert data.classes == ("0", "1", "2")
@@ -124,7 +124,7 @@ def test_a_file_of_arrays(tmp_path, names):
 def test_a_file_of_images_with_class_names(tmp_path):
     images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 1, 3, 4)
     np.savez_compressed(tmp_path / "a.npz", x=images, y=[1, 0], classes=["cat", "dog"])
-    data = load(f"npz:{tmp_path / 'a.npz'}")
+    data = load_data(f"npz:{tmp_path / 'a.npz'}")
     assert data.inputs.dtype == torch.uint8
     assert data.inputs.tolist() == images.tolist()
     assert data.classes == ("cat", "dog")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from legatee.data.load import load
-from legatee.errors import UnknownName, UnusableData
+from legatee.data.load import load_data
+from legatee.errors import DataError, UnknownNameError
 
 REAL = load_digits()
 SHOWN = {image.tobytes(): digit for image, digit in zip(REAL.images, REAL.target, strict=True)}
@@ -18,7 +18,7 @@ def real_images(data) -> list[bytes]:
 
 
 def test_the_plain_digits_are_the_real_ones_with_their_labels():
-    data = load("digits")
+    data = load_data("digits")
     assert data.shape == (1, 8, 8)
     assert sorted(real_images(data)) == sorted(SHOWN)
     assert [SHOWN[image] for image in real_images(data)] == data.labels.tolist()
@@ -26,7 +26,7 @@ def test_the_plain_digits_are_the_real_ones_with_their_labels():
 
 
 def test_the_parts_are_disjoint_and_together_all():
-    train, test = load("digits:part=train,seed=1"), load("digits:part=test,seed=2")
+    train, test = load_data("digits:part=train,seed=1"), load_data("digits:part=test,seed=2")
     assert not set(real_images(train)) & set(real_images(test))
     assert set(real_images(train)) | set(real_images(test)) == set(SHOWN)
     share = torch.bincount(train.labels) / torch.from_numpy(np.bincount(REAL.target))
@@ -34,7 +34,7 @@ def test_the_parts_are_disjoint_and_together_all():
 
 
 def test_labels_are_renumbered_in_the_order_asked_for():
-    data = load("digits:classes=7+0-2")
+    data = load_data("digits:classes=7+0-2")
     assert data.classes == ("7", "0", "1", "2")
     shown = [SHOWN[image] for image in real_images(data)]
     assert [int(data.classes[label]) for label in data.labels] == shown
@@ -42,7 +42,7 @@ def test_labels_are_renumbered_in_the_order_asked_for():
 
 @pytest.mark.parametrize("n", [10, 23, 1000, 1780, 1796])
 def test_a_sample_is_balanced_and_uses_no_image_twice(n):
-    data = load(f"digits:n={n}")
+    data = load_data(f"digits:n={n}")
     assert data.n == n
     assert len(set(real_images(data))) == n
     counts = torch.bincount(data.labels)
@@ -52,7 +52,7 @@ def test_a_sample_is_balanced_and_uses_no_image_twice(n):
 
 
 def test_more_examples_than_images_use_each_equally_often():
-    data = load("digits:classes=3+8,part=test,n=1000")
+    data = load_data("digits:classes=3+8,part=test,n=1000")
     assert torch.bincount(data.labels).tolist() == [500, 500]
     for label in (0, 1):
         images = [i for i, y in zip(real_images(data), data.labels, strict=True) if y == label]
@@ -65,7 +65,7 @@ def windows(canvas: np.ndarray, side: int) -> np.ndarray:
 
 
 def test_a_shifted_digit_lies_whole_and_anywhere_on_its_canvas():
-    data = load("digits:canvas=16,shift=1,n=400")
+    data = load_data("digits:canvas=16,shift=1,n=400")
     places = set()
     for canvas, label in zip(
         data.inputs.squeeze(1).double().numpy() * 16, data.labels, strict=True
@@ -84,20 +84,20 @@ def test_a_shifted_digit_lies_whole_and_anywhere_on_its_canvas():
 
 
 def test_an_unshifted_digit_lies_in_the_centre():
-    data = load("digits:canvas=12")
+    data = load_data("digits:canvas=12")
     inner = data.inputs[:, :, 2:10, 2:10]
     assert inner.sum() == data.inputs.sum()
     assert set(n.tobytes() for n in inner.squeeze(1).double().numpy() * 16) == set(SHOWN)
 
 
 def scraps_of(part: str) -> set[bytes]:
-    images = [np.frombuffer(i).reshape(8, 8) for i in real_images(load(f"digits:part={part}"))]
+    images = [np.frombuffer(i).reshape(8, 8) for i in real_images(load_data(f"digits:part={part}"))]
     return {w.tobytes() for image in images for w in windows(image, 3).reshape(-1, 3, 3)}
 
 
 def test_clutter_is_scraps_of_real_images_of_the_same_part():
     spec = "digits:part=test,canvas=64,n=300"  # so wide that most scraps miss the digit
-    plain, data = load(spec), load(spec + ",clutter=1")
+    plain, data = load_data(spec), load_data(spec + ",clutter=1")
     assert torch.equal(plain.labels, data.labels)
     train, test = scraps_of("train"), scraps_of("test")
     seen = only_test = own = 0
@@ -122,38 +122,38 @@ def test_clutter_is_scraps_of_real_images_of_the_same_part():
 
 def test_as_many_scraps_as_asked_for():
     spec = "digits:canvas=64,n=300"
-    plain = load(spec).inputs
-    inked = [((load(f"{spec},clutter={k}").inputs > plain).sum().item()) for k in (1, 4)]
+    plain = load_data(spec).inputs
+    inked = [((load_data(f"{spec},clutter={k}").inputs > plain).sum().item()) for k in (1, 4)]
     assert inked[1] / inked[0] == pytest.approx(4, rel=0.1)  # about 1,500 pixels: 3 % of error
 
 
 def test_noise_has_the_standard_deviation_asked_for_and_moves_nothing_else():
-    plain = load("digits:canvas=16,shift=1,clutter=2,n=500")
-    noise = load("digits:canvas=16,shift=1,clutter=2,n=500,noise=0.3").inputs - plain.inputs
+    plain = load_data("digits:canvas=16,shift=1,clutter=2,n=500")
+    noise = load_data("digits:canvas=16,shift=1,clutter=2,n=500,noise=0.3").inputs - plain.inputs
     # N = 500 * 256 pixels: standard errors 0.3 / sqrt(N) of the mean, 0.3 / sqrt(2 N) of the sd
     assert abs(noise.mean().item()) < 4 * 0.3 / sqrt(128_000)
     assert abs(noise.std().item() - 0.3) < 4 * 0.3 / sqrt(256_000)
 
 
 def test_parts_share_no_noise():
-    train, test = (load(f"digits:part={p},noise=1,n=100").inputs for p in ("train", "test"))
+    train, test = (load_data(f"digits:part={p},noise=1,n=100").inputs for p in ("train", "test"))
     both = torch.stack([train.flatten(), test.flatten()])
-    plain = (load(f"digits:part={p},n=100").inputs for p in ("train", "test"))
+    plain = (load_data(f"digits:part={p},n=100").inputs for p in ("train", "test"))
     both -= torch.stack([inputs.flatten() for inputs in plain])
     assert abs(torch.corrcoef(both)[0, 1].item()) < 4 / sqrt(6400)
 
 
 def test_invert_exchanges_black_and_white():
     spec = "digits:canvas=10,n=50"
-    assert torch.equal(load(spec + ",invert=1").inputs, 1 - load(spec).inputs)
+    assert torch.equal(load_data(spec + ",invert=1").inputs, 1 - load_data(spec).inputs)
 
 
 def test_permute_is_one_fixed_permutation_of_the_pixels_in_every_part():
     found = []
     for part in ("train", "test"):
         spec = f"digits:part={part},noise=1,n=100"  # noise makes every pixel's history unique
-        plain = load(spec).inputs.flatten(1)
-        moved = load(spec + ",permute=7").inputs.flatten(1)
+        plain = load_data(spec).inputs.flatten(1)
+        moved = load_data(spec + ",permute=7").inputs.flatten(1)
         same = (plain[:, :, None] == moved[:, None, :]).all(0)
         assert (same.sum(0) == 1).all()
         assert (same.sum(1) == 1).all()
@@ -161,13 +161,13 @@ def test_permute_is_one_fixed_permutation_of_the_pixels_in_every_part():
     assert torch.equal(found[0], found[1])
     assert not found[0].diagonal().all()
     assert not torch.equal(
-        load("digits:n=10,permute=7").inputs, load("digits:n=10,permute=8").inputs
+        load_data("digits:n=10,permute=7").inputs, load_data("digits:n=10,permute=8").inputs
     )
 
 
 @pytest.mark.parametrize("share", [0.25, 1.0])
 def test_label_noise_redraws_its_share_of_the_labels(share):
-    plain, noisy = load("digits:n=5000"), load(f"digits:n=5000,label_noise={share}")
+    plain, noisy = load_data("digits:n=5000"), load_data(f"digits:n=5000,label_noise={share}")
     assert torch.equal(plain.inputs, noisy.inputs)
     changed = (plain.labels != noisy.labels).float().mean().item()
     # share * n labels redrawn, each changed with chance 0.9: standard error of the share changed
@@ -179,7 +179,7 @@ def test_label_noise_redraws_its_share_of_the_labels(share):
 
 
 def test_resized_digits_are_interpolated_linearly():
-    plain, large = load("digits:n=100"), load("digits:n=100,size=16")
+    plain, large = load_data("digits:n=100"), load_data("digits:n=100,size=16")
     assert torch.equal(plain.labels, large.labels)
     # doubling by hand: each pixel's centre lies a quarter from its own, the border repeated
     double = torch.zeros(16, 8)
@@ -189,18 +189,18 @@ def test_resized_digits_are_interpolated_linearly():
         double[2 * i + 1, i] += 0.75
         double[2 * i + 1, min(i + 1, 7)] += 0.25
     torch.testing.assert_close(large.inputs, double @ plain.inputs @ double.T)
-    assert load("digits:n=100,size=5").shape == (1, 8, 8)
+    assert load_data("digits:n=100,size=5").shape == (1, 8, 8)
 
 
 def test_the_same_spec_gives_the_same_bits_whatever_was_drawn_before():
     spec = "digits:classes=0-4,n=500,canvas=16,shift=1,clutter=2,noise=0.3,label_noise=0.1,seed=3"
-    first = load(spec)
+    first = load_data(spec)
     np.random.seed(1)  # noqa: NPY002 - the global state that must not matter
     torch.manual_seed(1)
-    again = load(spec)
+    again = load_data(spec)
     assert torch.equal(first.inputs, again.inputs)
     assert torch.equal(first.labels, again.labels)
-    assert not torch.equal(first.inputs, load(spec.replace("seed=3", "seed=4")).inputs)
+    assert not torch.equal(first.inputs, load_data(spec.replace("seed=3", "seed=4")).inputs)
     assert first.name == spec
 
 
@@ -224,15 +224,15 @@ def test_the_same_spec_gives_the_same_bits_whatever_was_drawn_before():
     ],
 )
 def test_a_bad_value_is_named_with_its_range(options, sentence):
-    with pytest.raises(UnusableData) as refused:
-        load(f"digits:{options}")
+    with pytest.raises(DataError) as refused:
+        load_data(f"digits:{options}")
     assert str(refused.value) == f"digits: {sentence}"
 
 
 @pytest.mark.parametrize("classes", ["4", "3-3", "0+0", "0-3+2", "5-2", "a-b", "0-12", "1+-3", "-"])
 def test_bad_classes_are_refused(classes):
-    with pytest.raises(UnusableData) as refused:
-        load(f"digits:classes={classes}")
+    with pytest.raises(DataError) as refused:
+        load_data(f"digits:classes={classes}")
     assert str(refused.value) == (
         f"digits: cannot use classes={classes}; give two or more of the digits 0..9, each once, "
         "as in 0-4 or 5+7+9"
@@ -240,11 +240,11 @@ def test_bad_classes_are_refused(classes):
 
 
 def test_fewer_examples_than_classes_are_refused():
-    with pytest.raises(UnusableData, match="'digits:n=9': 9 examples of 10 classes"):
-        load("digits:n=9")
+    with pytest.raises(DataError, match="'digits:n=9': 9 examples of 10 classes"):
+        load_data("digits:n=9")
 
 
 def test_an_unknown_option_is_met_with_the_nearest():
-    with pytest.raises(UnknownName) as refused:
-        load("digits:clutte=2")
+    with pytest.raises(UnknownNameError) as refused:
+        load_data("digits:clutte=2")
     assert str(refused.value) == "unknown digits option 'clutte'; did you mean clutter?"

@@ -3,7 +3,7 @@ import torch
 from torch.utils.data import Dataset, TensorDataset
 
 from legatee.data.load import Examples, as_examples, batch, split, take
-from legatee.errors import UnusableData
+from legatee.errors import DataError
 
 
 def examples(**changes) -> Examples:
@@ -59,7 +59,7 @@ NAN[4, 1], NAN[5, 2] = torch.nan, -torch.inf
     ],
 )
 def test_examples_that_cannot_be_learned_from_are_refused(changes, sentence):
-    with pytest.raises(UnusableData) as refused:
+    with pytest.raises(DataError) as refused:
         examples(**changes)
     assert str(refused.value) == f"'pets': {sentence}"
 
@@ -114,11 +114,9 @@ def test_split_leaves_every_class_on_both_sides(share):
 
 def test_split_refuses_a_class_of_one_and_a_share_that_is_none():
     lonely = examples(labels=torch.tensor([0, 1, 0, 0, 0, 0]))
-    with pytest.raises(
-        UnusableData, match=r"'pets': class 'dog' has 1 examples; a split needs two"
-    ):
+    with pytest.raises(DataError, match=r"'pets': class 'dog' has 1 examples; a split needs two"):
         split(lonely, 0.5, seed=0)
-    with pytest.raises(UnusableData, match="cannot hold out a share of 1; give one between 0 and"):
+    with pytest.raises(DataError, match="cannot hold out a share of 1; give one between 0 and"):
         split(examples(), 1.0, seed=0)
 
 
@@ -168,5 +166,5 @@ def test_examples_pass_through():
     ],
 )
 def test_a_dataset_of_something_else_is_refused(pairs, sentence):
-    with pytest.raises(UnusableData, match=sentence):
+    with pytest.raises(DataError, match=sentence):
         as_examples(Pairs(*pairs))

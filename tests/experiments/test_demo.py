@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from legatee.experiments import demo
 from legatee.surgery.files.checkpoint import read_metadata
 from legatee.surgery.planning.plan import plan
-from legatee.training.loop import Trainer
+from legatee.training.loop import TrainingLoop
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def small(monkeypatch):
         for case in demo.CASES
     )
     monkeypatch.setattr(demo, "CASES", small_cases)
-    monkeypatch.setattr(demo, "TRAINER", Trainer(epochs=1, device="cpu"))
+    monkeypatch.setattr(demo, "TRAINER", TrainingLoop(epochs=1, device="cpu"))
     monkeypatch.setattr(demo, "SEEDS", 2)
 
 

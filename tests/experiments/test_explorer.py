@@ -10,7 +10,7 @@ import pytest
 from browser import opened, visited
 from legatee import Setting, predict
 from legatee.cli.settings import setting_of
-from legatee.errors import InvalidSetting
+from legatee.errors import SettingError
 from legatee.experiments import explorer
 from legatee.theory.reduced.reduce import outside
 from legatee.world.setting import EXAMPLE, fields
@@ -155,7 +155,7 @@ def random_settings(wanted, inside):
     while len(found) < wanted:
         try:
             setting = random_setting(stream)
-        except InvalidSetting:  # more filters inherited than there are
+        except SettingError:  # more filters inherited than there are
             continue
         if bool(outside(setting)) is not inside:
             found.append(setting)

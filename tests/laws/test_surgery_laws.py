@@ -81,7 +81,7 @@ def test_all_of_a_light_network_into_its_own_architecture_is_the_identity(name):
 @pytest.mark.parametrize("name", LIGHT)
 def test_all_of_a_network_is_the_share_one(name):
     source, plan = ready(name)
-    assert plan.inherited == 1.0
+    assert plan.inherited_fraction == 1.0
     assert plan.elements == sum(tensor.numel() for tensor in saved(source).values())
 
 
@@ -150,7 +150,9 @@ def mlp(one: int, two: int) -> nn.Module:
 @pytest.mark.parametrize("name", ["cnn", "resnet8", "densenet", "mobilenet", "concat", "squeeze"])
 def test_a_larger_share_inherits_more(name):
     catalog = read(ready(name)[0])
-    shares = [legatee.plan(catalog, catalog, alpha=a).inherited for a in (0, 0.25, 0.5, 0.75, 1)]
+    shares = [
+        legatee.plan(catalog, catalog, alpha=a).inherited_fraction for a in (0, 0.25, 0.5, 0.75, 1)
+    ]
     assert shares == sorted(set(shares))
 
 
@@ -166,15 +168,15 @@ def test_the_receipt_counts_just_the_elements_that_were_written(pair, alpha):
     poisoned(target)
     receipt = legatee.inherit(plan, source, target)
     written = {name: cured(tensor) for name, tensor in saved(target).items()}
-    assert {account.target: account.inherited for account in receipt.tensors} == written
-    assert receipt.inherited == pytest.approx(sum(written.values()) / receipt.elements)
+    assert {account.target: account.inherited_elements for account in receipt.tensors} == written
+    assert receipt.inherited_fraction == pytest.approx(sum(written.values()) / receipt.elements)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_inherited_and_untouched_are_all_elements(pair):
     source, target = (make() for make in PAIRS[pair])
     receipt = legatee.inherit(legatee.plan(source, target, alpha=0.6), source, target)
-    counted = {a.target: (a.shape, a.inherited + a.untouched) for a in receipt.tensors}
+    counted = {a.target: (a.shape, a.inherited_elements + a.untouched) for a in receipt.tensors}
     assert counted == {
         name: (tuple(tensor.shape), tensor.numel()) for name, tensor in saved(target).items()
     }

@@ -11,12 +11,12 @@ import transformers
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from legatee.data.load import load
-from legatee.errors import LegateeError, UnusableCheckpoint
+from legatee.data.load import load_data
+from legatee.errors import CheckpointError, LegateeError
 from legatee.models.build import blank, build
 from legatee.models.configs import dressed
 from legatee.models.published import published
-from legatee.training.loop import Trainer, correct
+from legatee.training.loop import TrainingLoop, correct
 
 SHAPE = (3, 16, 16)
 SMALL = {
@@ -68,7 +68,7 @@ def said_by(call: Callable[[], object]) -> str:
 
 
 def test_a_config_is_told_the_classes_and_the_size_of_the_images(vit):
-    network = build("transformers:vit", classes=3, shape=(1, 16, 24), seed=1)
+    network = build("transformers:vit", num_classes=3, input_shape=(1, 16, 24), seed=1)
     images = torch.zeros(2, 1, 16, 24)
     with torch.no_grad():
         assert network.eval()(images).logits.shape == (2, 3)
@@ -77,7 +77,7 @@ def test_a_config_is_told_the_classes_and_the_size_of_the_images(vit):
 def test_a_seed_gives_the_same_weights_and_leaves_the_global_generator(vit):
     before = torch.get_rng_state()
     one, same, other = (
-        build("transformers:vit", classes=5, shape=SHAPE, seed=seed) for seed in (1, 1, 2)
+        build("transformers:vit", num_classes=5, input_shape=SHAPE, seed=seed) for seed in (1, 1, 2)
     )
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(one.classifier.weight, same.classifier.weight)
@@ -86,7 +86,7 @@ def test_a_seed_gives_the_same_weights_and_leaves_the_global_generator(vit):
 
 def test_a_blank_network_takes_no_memory_and_keeps_ties():
     transformers.BertForMaskedLM(transformers.BertConfig(**BERT)).save_pretrained("bert")
-    network = blank("transformers:./bert", classes=5, shape=SHAPE)
+    network = blank("transformers:./bert", num_classes=5, input_shape=SHAPE)
     assert {p.device.type for p in network.parameters()} == {"meta"}
     assert network.cls.predictions.decoder.weight is network.bert.embeddings.word_embeddings.weight
 
@@ -100,15 +100,15 @@ def test_a_blank_network_takes_no_memory_and_keeps_ties():
 )
 def test_a_config_without_an_architecture_is_a_classifier(config, kind):
     config.save_pretrained("plain")
-    network = build("transformers:plain", classes=7, shape=SHAPE)
+    network = build("transformers:plain", num_classes=7, input_shape=SHAPE)
     assert type(network) is kind
     assert network.classifier.out_features == 7
 
 
 def test_an_image_classifier_is_trained_like_any_other(vit):
-    digits = load("digits:classes=0-1,n=20")
-    network = build("transformers:vit", classes=2, shape=(1, 8, 8), seed=0)
-    Trainer(epochs=15)(network, digits, seed=0)
+    digits = load_data("digits:classes=0-1,n=20")
+    network = build("transformers:vit", num_classes=2, input_shape=(1, 8, 8), seed=0)
+    TrainingLoop(epochs=15)(network, digits, seed=0)
     assert correct(network, digits).mean() > 0.9
 
 
@@ -141,7 +141,7 @@ def test_a_file_is_read_under_the_names_that_files_have(vit):
     """They are those of older versions of transformers, not of its modules."""
     tensors = load_file("vit/model.safetensors")
     assert tensors.keys() != vit.state_dict().keys()
-    network = blank("transformers:vit", classes=5, shape=SHAPE)
+    network = blank("transformers:vit", num_classes=5, input_shape=SHAPE)
     found = dressed(network, tensors, "model.safetensors").state_dict()
     assert all(torch.equal(value, found[name]) for name, value in vit.state_dict().items())
 
@@ -159,7 +159,7 @@ def test_double_precision_is_kept(vit):
     weight = vit.classifier.weight + 1e-12  # which single precision does not hold
     with_tensors(lambda t: t.update({"classifier.weight": weight.detach()}))
     assert torch.equal(published("transformers:vit").classifier.weight, weight)
-    network = blank("transformers:vit", classes=5, shape=SHAPE)
+    network = blank("transformers:vit", num_classes=5, input_shape=SHAPE)
     found = dressed(network, load_file("vit/model.safetensors"), "model.safetensors")
     assert torch.equal(found.classifier.weight, weight)
 
@@ -168,7 +168,7 @@ def test_double_precision_is_kept_where_the_config_does_not_say_so(vit):
     vit.double()
     tensors = {name: value.double() for name, value in load_file("vit/model.safetensors").items()}
     edited("vit", dtype="float32")
-    network = blank("transformers:vit", classes=5, shape=SHAPE)
+    network = blank("transformers:vit", num_classes=5, input_shape=SHAPE)
     found = dressed(network, tensors, "model.safetensors")
     assert found.classifier.weight.dtype == torch.float64
 
@@ -298,21 +298,21 @@ def test_an_id_that_cannot_be_fetched_is_one_sentence(offline, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setattr("urllib.request._opener", None)  # it remembers proxies
     spec = "transformers:nobody/nothing"
-    for ask in (published, lambda spec: build(spec, classes=2, shape=SHAPE)):
+    for ask in (published, lambda spec: build(spec, num_classes=2, input_shape=SHAPE)):
         said = said_by(lambda ask=ask: ask(spec))
         assert said.startswith(f"cannot find a folder or fetch the config of {spec!r}: ")
 
 
 def test_without_the_package_it_is_one_sentence(vit, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    said = said_by(lambda: build("transformers:vit", classes=2, shape=SHAPE))
+    said = said_by(lambda: build("transformers:vit", num_classes=2, input_shape=SHAPE))
     assert "pip install legatee[transformers]" in said
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"model_type": "no such"}'])
 def test_a_config_that_cannot_be_understood_is_refused(vit, content):
     Path("vit/config.json").write_text(content)
-    said = said_by(lambda: build("transformers:vit", classes=2, shape=SHAPE))
+    said = said_by(lambda: build("transformers:vit", num_classes=2, input_shape=SHAPE))
     assert said.startswith("cannot read the config of 'transformers:vit': ")
 
 
@@ -329,7 +329,7 @@ class Payload:
 def test_pickled_weights_are_not_read(vit):
     Path("vit/model.safetensors").unlink()
     torch.save({"classifier.bias": Payload()}, "vit/pytorch_model.bin")
-    with pytest.raises(UnusableCheckpoint, match="transformers:vit"):
+    with pytest.raises(CheckpointError, match="transformers:vit"):
         published("transformers:vit")
     assert not Path("mark").exists()
     torch.load("vit/pytorch_model.bin", weights_only=False)
@@ -342,7 +342,7 @@ def test_an_index_does_not_lead_to_pickled_weights(vit):
     torch.save({"classifier.bias": Payload()}, "vit/evil.bin")
     index = {"metadata": {}, "weight_map": dict.fromkeys(names, "evil.bin")}
     Path("vit/model.safetensors.index.json").write_text(json.dumps(index))
-    with pytest.raises(UnusableCheckpoint, match="transformers:vit"):
+    with pytest.raises(CheckpointError, match="transformers:vit"):
         published("transformers:vit")
     assert not Path("mark").exists()
 
@@ -366,7 +366,7 @@ OWN_CODE = {"AutoConfig": "evil.Evil", "AutoModelForImageClassification": "evil.
 def test_code_that_comes_with_a_config_is_refused(vit, changes, words):
     Path("vit/evil.py").write_text(CODE)
     edited("vit", auto_map=OWN_CODE, **changes)
-    for ask in (published, lambda spec: build(spec, classes=2, shape=SHAPE)):
+    for ask in (published, lambda spec: build(spec, num_classes=2, input_shape=SHAPE)):
         assert words in said_by(lambda ask=ask: ask("transformers:vit"))
     assert not Path("mark").exists()
 
@@ -380,5 +380,5 @@ def test_code_that_is_not_needed_is_left_alone(vit):
 
 def test_a_kernel_that_a_config_names_is_not_fetched(vit):
     edited("vit", attn_implementation="nobody/kernel")
-    network = build("transformers:vit", classes=2, shape=SHAPE)
+    network = build("transformers:vit", num_classes=2, input_shape=SHAPE)
     assert network.config._attn_implementation in ("sdpa", "eager")

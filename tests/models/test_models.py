@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import legatee
-from legatee.errors import LegateeError, UnknownName
+from legatee.errors import LegateeError, UnknownNameError
 from legatee.models.build import blank, build, describe
 
 
@@ -43,20 +43,20 @@ def conv(inputs: int, outputs: int, side: int = 3) -> int:
     ],
 )
 def test_the_built_in_networks_have_the_weights_counted_by_hand(spec, shape, name, expected):
-    network = build(spec, classes=5, shape=shape)
+    network = build(spec, num_classes=5, input_shape=shape)
     assert describe(network) == f"{name}, {expected:,} parameters"
     assert outputs(network, shape) == (2, 5)
 
 
 @pytest.mark.parametrize("depth", [8, 14, 20])
 def test_a_resnet_is_as_deep_as_it_says(depth):
-    network = build(f"resnet:depth={depth},width=4", classes=3, shape=(1, 8, 8))
+    network = build(f"resnet:depth={depth},width=4", num_classes=3, input_shape=(1, 8, 8))
     path = [m for m in network.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     assert sum(getattr(m, "kernel_size", None) != (1, 1) for m in path) == depth
 
 
 def test_a_resnet_halves_the_image_at_its_second_and_third_stage():
-    network = build("resnet:depth=14,width=4", classes=3, shape=(1, 16, 16))
+    network = build("resnet:depth=14,width=4", num_classes=3, input_shape=(1, 16, 16))
     shapes, images = [], torch.zeros(1, 4, 16, 16)
     for block in network.blocks:
         images = block(images)
@@ -66,7 +66,7 @@ def test_a_resnet_halves_the_image_at_its_second_and_third_stage():
 
 def test_the_defaults():
     for short, long in (("cnn", "cnn:widths=16-32"), ("resnet", "resnet:depth=8,width=16")):
-        networks = [build(s, classes=2, shape=(3, 8, 8), seed=1) for s in (short, long)]
+        networks = [build(s, num_classes=2, input_shape=(3, 8, 8), seed=1) for s in (short, long)]
         assert_same(*networks)
 
 
@@ -79,27 +79,29 @@ def assert_same(one: nn.Module, other: nn.Module) -> None:
 def test_a_seed_gives_the_same_weights_and_leaves_the_global_generator():
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    one = build("cnn", classes=3, shape=(1, 8, 8), seed=7)
+    one = build("cnn", num_classes=3, input_shape=(1, 8, 8), seed=7)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    assert_same(one, build("cnn", classes=3, shape=(1, 8, 8), seed=7))
-    other = build("cnn", classes=3, shape=(1, 8, 8), seed=8)
+    assert_same(one, build("cnn", num_classes=3, input_shape=(1, 8, 8), seed=7))
+    other = build("cnn", num_classes=3, input_shape=(1, 8, 8), seed=8)
     assert not torch.equal(one.head.weight, other.head.weight)
 
 
 def test_without_a_seed_weights_come_from_the_global_generator():
     torch.manual_seed(7)
-    free = build("cnn", classes=3, shape=(1, 8, 8))
-    assert_same(free, build("cnn", classes=3, shape=(1, 8, 8), seed=7))
+    free = build("cnn", num_classes=3, input_shape=(1, 8, 8))
+    assert_same(free, build("cnn", num_classes=3, input_shape=(1, 8, 8), seed=7))
 
 
 def test_a_network_that_segments_is_built_without_asking_for_weights(monkeypatch):
     """By default torchvision would download those of the backbone."""
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", None)
     with torch.device("meta"):
-        network = build("torchvision:deeplabv3_resnet50", classes=4, shape=(3, 32, 32), seed=0)
+        network = build(
+            "torchvision:deeplabv3_resnet50", num_classes=4, input_shape=(3, 32, 32), seed=0
+        )
     assert network.classifier[-1].out_channels == 4
-    classifier = blank("torchvision:resnet50", classes=4, shape=(3, 32, 32))
+    classifier = blank("torchvision:resnet50", num_classes=4, input_shape=(3, 32, 32))
     moved = {move.target: move.source for move in legatee.plan(network, classifier).moves}
     left = classifier.state_dict().keys() - moved.keys()
     assert left == {"fc.weight", "fc.bias"}
@@ -107,21 +109,21 @@ def test_a_network_that_segments_is_built_without_asking_for_weights(monkeypatch
 
 
 def test_torchvision_by_name():
-    network = build("torchvision:resnet18", classes=4, shape=(3, 32, 32), seed=0)
+    network = build("torchvision:resnet18", num_classes=4, input_shape=(3, 32, 32), seed=0)
     # the published 11,689,512 with 1,000 classes, less 996 outputs of 512 weights and a bias
     assert describe(network) == f"ResNet, {11_689_512 - 996 * 513:,} parameters"
     assert outputs(network, (3, 32, 32)) == (2, 4)
 
 
 def test_timm_by_name_takes_any_number_of_channels():
-    network = build("timm:resnet18", classes=4, shape=(1, 32, 32), seed=0)
+    network = build("timm:resnet18", num_classes=4, input_shape=(1, 32, 32), seed=0)
     # the first convolution, 7x7 to 64 channels, has two input channels fewer
     assert describe(network) == f"ResNet, {11_689_512 - 996 * 513 - 2 * 49 * 64:,} parameters"
     assert outputs(network, (1, 32, 32)) == (2, 4)
 
 
 def test_timm_is_told_the_size_of_the_images_where_it_must_know():
-    network = build("timm:vit_tiny_patch16_224", classes=4, shape=(3, 32, 48))
+    network = build("timm:vit_tiny_patch16_224", num_classes=4, input_shape=(3, 32, 48))
     assert outputs(network, (3, 32, 48)) == (2, 4)
 
 
@@ -141,7 +143,10 @@ def mine(tmp_path, monkeypatch):
 
 
 def test_a_factory_of_the_users_own(mine):
-    assert outputs(build(f"{mine}:linear", classes=3, shape=(1, 8, 8)), (1, 8, 8)) == (2, 3)
+    assert outputs(build(f"{mine}:linear", num_classes=3, input_shape=(1, 8, 8)), (1, 8, 8)) == (
+        2,
+        3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,7 +162,7 @@ def test_a_factory_of_the_users_own(mine):
 )
 def test_a_factory_that_gives_no_network_is_refused(mine, spec, sentence):
     with pytest.raises(LegateeError) as refused:
-        build(f"{mine}:{spec}", classes=3, shape=(1, 8, 8))
+        build(f"{mine}:{spec}", num_classes=3, input_shape=(1, 8, 8))
     assert str(refused.value) == sentence
 
 
@@ -173,8 +178,8 @@ def test_a_factory_that_gives_no_network_is_refused(mine, spec, sentence):
     ],
 )
 def test_an_unknown_name_is_met_with_the_nearest(spec, sentence):
-    with pytest.raises(UnknownName) as refused:
-        build(spec, classes=3, shape=(3, 8, 8))
+    with pytest.raises(UnknownNameError) as refused:
+        build(spec, num_classes=3, input_shape=(3, 8, 8))
     assert str(refused.value).startswith(sentence)
 
 
@@ -229,5 +234,5 @@ def test_an_unknown_name_is_met_with_the_nearest(spec, sentence):
 @pytest.mark.usefixtures("mine")
 def test_what_cannot_be_built_is_refused(spec, shape, sentence):
     with pytest.raises(LegateeError) as refused:
-        build(spec, classes=3, shape=shape)
+        build(spec, num_classes=3, input_shape=shape)
     assert str(refused.value) == sentence

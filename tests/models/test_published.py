@@ -8,7 +8,7 @@ import pytest
 import torch
 from torchvision import models
 
-from legatee.errors import LegateeError, UnknownName, UnusableCheckpoint
+from legatee.errors import CheckpointError, LegateeError, UnknownNameError
 from legatee.models import fetch
 from legatee.models.published import published
 
@@ -63,7 +63,7 @@ def test_code_in_the_cache_is_not_executed(cache, tmp_path, monkeypatch):
     """torchvision by itself would: torch.hub unpickles anything."""
     monkeypatch.chdir(tmp_path)
     torch.save({"fc.bias": Payload()}, cache / FILE)
-    with pytest.raises(UnusableCheckpoint, match="torchvision:resnet18"):
+    with pytest.raises(CheckpointError, match="torchvision:resnet18"):
         published("torchvision:resnet18")
     assert not Path("mark").exists()
     with pytest.raises(RuntimeError, match="Missing key"):
@@ -76,7 +76,7 @@ def test_code_in_the_cache_is_not_executed(cache, tmp_path, monkeypatch):
 )
 def test_without_a_network_it_is_one_sentence_and_soon(spec):
     start = time.monotonic()
-    with pytest.raises(UnusableCheckpoint) as refusal:
+    with pytest.raises(CheckpointError) as refusal:
         published(spec)
     assert time.monotonic() - start < 30  # the hub's own client goes on for a minute
     said = str(refusal.value)
@@ -90,7 +90,7 @@ def test_a_server_that_never_answers_is_not_waited_for(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
         start = time.monotonic()
-        with pytest.raises(UnusableCheckpoint, match="timed out"):
+        with pytest.raises(CheckpointError, match="timed out"):
             published("torchvision:resnet18")
         assert time.monotonic() - start < 20
     assert socket.getdefaulttimeout() is None
@@ -98,7 +98,7 @@ def test_a_server_that_never_answers_is_not_waited_for(monkeypatch):
 
 @pytest.mark.parametrize("spec", ["torchvision:resnet81", "timm:resnet18x"])
 def test_an_unknown_name_is_refused_with_the_nearest(spec):
-    with pytest.raises(UnknownName, match="resnet18"):
+    with pytest.raises(UnknownNameError, match="resnet18"):
         published(spec)
 
 

@@ -3,9 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from legatee.errors import TransferRefused
-from legatee.plans.plan import Move, Receipt, TransferPlan, Untouched, account
+from legatee.errors import TransferError
+from legatee.plans.plan import Move, TransferPlan, Untouched
 from legatee.plans.positions import compress, expand
+from legatee.plans.receipt import Receipt, account
 
 POSITIONS = st.lists(st.integers(0, 200), unique=True, max_size=30)
 
@@ -49,8 +50,8 @@ def a_plan(**changes):
 def test_a_plan_counts_a_tensor_once_however_many_moves_fill_it():
     plan = a_plan()
     assert plan.elements == 4 * 3 + 4
-    assert plan.inherited == (2 * 3 + 1 * 3) / 16
-    assert [(a.target, a.sources, a.inherited, a.untouched) for a in account(plan)] == [
+    assert plan.inherited_fraction == (2 * 3 + 1 * 3) / 16
+    assert [(a.target, a.sources, a.inherited_elements, a.untouched) for a in account(plan)] == [
         ("b.weight", ("a.weight", "c.weight"), 9, 3),
         ("b.bias", (), 0, 4),
     ]
@@ -81,7 +82,7 @@ def test_a_plan_cannot_be_changed():
     ],
 )
 def test_what_is_no_plan_is_refused_and_the_field_named(text, words):
-    with pytest.raises(TransferRefused, match=words):
+    with pytest.raises(TransferError, match=words):
         TransferPlan.from_json(text)
 
 
@@ -111,6 +112,6 @@ def test_a_printed_plan_names_every_tensor_and_why_one_is_left():
 
 def test_a_receipt_read_from_a_file_cannot_undo():
     receipt = Receipt(plan_digest="p", tensors=account(a_plan()))
-    assert receipt.inherited == 9 / 16
-    with pytest.raises(TransferRefused, match="nothing to undo"):
+    assert receipt.inherited_fraction == 9 / 16
+    with pytest.raises(TransferError, match="nothing to undo"):
         Receipt.model_validate_json(receipt.to_json()).undo()

@@ -54,7 +54,7 @@ def an_advice(verdict: Verdict, scores, gains, *, names=("scratch", "half", "all
             name=name,
             alpha=alpha,
             rule="magnitude",
-            inherited=0.97 * alpha,
+            inherited_fraction=0.97 * alpha,
             score=score,
             score_error=abs(score) * 0.012,
             gain=None if gain is None else Interval(estimate=gain[0], lower=gain[1], upper=gain[2]),

@@ -8,7 +8,7 @@ from browsing import CONTRASTS, walked
 from finding_cases import every_finding, heavy, hostile, universal_signal
 from report_cases import HOSTILE
 
-from legatee.errors import LegateeError, UnusableOutput
+from legatee.errors import LegateeError, OutputError
 from legatee.finding import Outcome
 from legatee.report.findings import render_findings, write_findings
 
@@ -211,7 +211,7 @@ def test_refused():
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UnusableOutput):
+    with pytest.raises(OutputError):
         write_findings(tmp_path / "file" / "page.html", [hostile()], title="t")
 
 

@@ -4,7 +4,7 @@ import pytest
 from browsing import CONTRASTS, walked
 from report_cases import HOSTILE, some_runs
 
-from legatee.errors import LegateeError, UnusableOutput
+from legatee.errors import LegateeError, OutputError
 from legatee.report.page import Case, render, write_page
 
 WIDTHS = (390, 1280)
@@ -191,5 +191,5 @@ def test_runs_must_hold_the_arms_of_the_advice(cases):
 
 def test_a_place_that_cannot_be_written_is_refused(cases, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UnusableOutput):
+    with pytest.raises(OutputError):
         write_page(tmp_path / "file" / "page.html", [cases["inherit"]], title="t")

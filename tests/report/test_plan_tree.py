@@ -17,7 +17,9 @@ def test_every_element_of_the_network_is_in_the_picture():
     plan = resnet_plan()
     parts = picture(plan)
     assert sum(part.elements for part in parts) == plan.elements
-    assert sum(part.inherited for part in parts) == sum(m.inherited for m in plan.moves)
+    assert sum(part.inherited_elements for part in parts) == sum(
+        m.inherited_elements for m in plan.moves
+    )
     tensors = [part for part in flat(parts) if part.shape is not None]
     names = {m.target for m in plan.moves} | {u.target for u in plan.untouched}
     assert [part.path for part in tensors if part.path in names] == [p.path for p in tensors]
@@ -64,7 +66,7 @@ def test_a_tall_network_starts_folded():
 def test_a_name_that_is_also_the_start_of_another_loses_nothing():
     moves = (move("a", "a", (3,), ("0:3",)), move("a.b", "a.b", (2,), ("0:1",)))
     parts = picture(resnet_plan().model_copy(update={"entries": moves}))
-    assert [(p.name, p.inherited) for p in parts] == [("a", 3), ("a.b", 1)]
+    assert [(p.name, p.inherited_elements) for p in parts] == [("a", 3), ("a.b", 1)]
 
 
 def plan_of(*entries):

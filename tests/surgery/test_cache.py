@@ -18,7 +18,9 @@ IMAGE = torch.empty(1, 3, 32, 32, device="meta")
 KINDS = {
     "timm": lambda: timm.create_model("vit_tiny_patch16_224"),
     "torchvision": models.resnet18,
-    "legatee": lambda: legatee.build("resnet:depth=8,width=8", classes=3, shape=(3, 32, 32)),
+    "legatee": lambda: legatee.build(
+        "resnet:depth=8,width=8", num_classes=3, input_shape=(3, 32, 32)
+    ),
     "torch": lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 3)),
 }
 

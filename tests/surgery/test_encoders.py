@@ -104,7 +104,7 @@ def attention_heads(catalog: Catalog) -> Counter[int]:
 def test_a_network_of_full_size_is_followed(name):
     catalog = read(full(name))
     assert attention_heads(catalog) == FULL[name]
-    assert legatee.plan(catalog, catalog).inherited == 1.0
+    assert legatee.plan(catalog, catalog).inherited_fraction == 1.0
 
 
 @pytest.mark.parametrize("how", ["sdpa", "eager"])
@@ -266,7 +266,7 @@ def test_a_resnet_of_torchvision_becomes_one_of_transformers_by_role():
     target = poisoned(blank(lambda: resnet((64, 128, 256, 512), (2, 2, 2, 2))))
     plan = legatee.plan(source, target, match="roles", classes={i: i for i in range(4)})
     legatee.inherit(plan, source, target)
-    assert plan.inherited == 1.0
+    assert plan.inherited_fraction == 1.0
     expected, found = outputs(source, (3, 32, 32)), outputs(Logits(target), (3, 32, 32))
     assert torch.allclose(found, expected, rtol=1e-5, atol=1e-6)
 
@@ -283,7 +283,7 @@ def test_words_that_are_tied_to_the_output_stay_tied_and_are_inherited():
     assert slim.cls.predictions.decoder.weight is words
     assert torch.equal(words, wide.bert.embeddings.word_embeddings.weight[:, spread(32, 16)])
     assert torch.equal(slim.cls.predictions.decoder.bias, wide.cls.predictions.bias)
-    assert receipt.inherited == 1.0
+    assert receipt.inherited_fraction == 1.0
     receipt.undo()
     assert words.isnan().all()
 

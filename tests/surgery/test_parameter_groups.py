@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 import legatee
-from legatee.errors import TransferRefused
+from legatee.errors import TransferError
 from legatee.surgery.applying.parameter_groups import parameter_groups
 from surgery_references import bits, scrambled
 from surgery_zoo import ZOO, small_resnet
@@ -86,11 +86,11 @@ def test_a_receipt_that_was_read_from_a_file_will_do():
 @pytest.mark.parametrize("rates", [{"fresh": -1.0, "inherited": 0}, {"fresh": 1, "inherited": -1}])
 def test_a_negative_rate_is_refused(rates):
     network, receipt = pair()
-    with pytest.raises(TransferRefused, match="learning rate"):
+    with pytest.raises(TransferError, match="learning rate"):
         parameter_groups(receipt, network, **rates)
 
 
 def test_another_network_is_refused():
     _, receipt = pair()
-    with pytest.raises(TransferRefused, match=r"stem\.weight"):
+    with pytest.raises(TransferError, match=r"stem\.weight"):
         parameter_groups(receipt, ZOO["tied"](4), fresh=0.1, inherited=0.1)

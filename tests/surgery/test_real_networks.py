@@ -47,7 +47,7 @@ def test_a_real_network_is_followed(name):
     assert attention_heads(catalog) == HEADS.get(name, Counter())
     assert {group.role for group in catalog.groups} == {"input", "hidden", "class"}
     assert catalog.unknown == frozenset() or name == "deeplabv3_resnet50"
-    assert legatee.plan(catalog, catalog).inherited == 1.0
+    assert legatee.plan(catalog, catalog).inherited_fraction == 1.0
 
 
 def test_windows_that_are_shifted_do_not_mix_heads():

@@ -9,7 +9,7 @@ from torch import nn
 from torchvision import models
 
 import legatee
-from legatee.errors import TransferRefused
+from legatee.errors import TransferError
 from surgery_references import blank, cured, poisoned, saved, scrambled
 from surgery_zoo import Untraceable, bottleneck
 
@@ -31,7 +31,7 @@ def test_every_3x3_convolution_of_resnet34_is_filled_from_resnet101(deep):
     for name, module in target.named_modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
             move = filled[f"{name}.weight"]
-            assert move.inherited == module.weight.numel()
+            assert move.inherited_elements == module.weight.numel()
             taken = source.get_submodule(move.source.removesuffix(".weight"))
             assert taken.kernel_size == (3, 3)
             assert move.source.split(".")[0] == name.split(".")[0]  # the same stage
@@ -53,7 +53,7 @@ def test_all_of_resnet34_that_can_be_filled_by_role_is_all_but_its_head(deep):
     _, target, plan = deep
     sizes = {name: prod(tensor.shape) for name, tensor in target.state_dict().items()}
     head = sizes["fc.weight"] + sizes["fc.bias"]
-    assert plan.inherited == 1 - head / sum(sizes.values())
+    assert plan.inherited_fraction == 1 - head / sum(sizes.values())
     assert {rest.target for rest in plan.untouched} == {"fc.weight", "fc.bias"}
 
 
@@ -73,14 +73,14 @@ def test_a_plan_by_role_says_what_is_inconsistent(deep):
 
 def test_the_default_fills_less_says_so_and_names_the_other_way():
     plan = legatee.plan(meta(models.resnet101), meta(models.resnet34))
-    assert plan.inherited < 0.2
+    assert plan.inherited_fraction < 0.2
     assert any("matching by roles fills it" in warning for warning in plan.warnings)
 
 
 def test_what_is_filled_by_role_is_what_the_plan_says():
     source, target = scrambled(bottleneck(48), 1), poisoned(_basic())
     receipt = legatee.inherit(legatee.plan(source, target, match="roles"), source, target)
-    assert receipt.inherited == sum(map(cured, saved(target).values())) / receipt.elements
+    assert receipt.inherited_fraction == sum(map(cured, saved(target).values())) / receipt.elements
     wide, slim = source.layer1[0].conv2.weight, target.layer1[0].conv1.weight
     assert torch.equal(slim[:48, :48], wide)  # 48 channels there, 64 here
 
@@ -122,5 +122,5 @@ def test_the_last_norm_is_not_confused_with_the_first_of_a_block():
 
 
 def test_roles_need_networks_that_can_be_followed():
-    with pytest.raises(TransferRefused, match="roles"):
+    with pytest.raises(TransferError, match="roles"):
         legatee.plan(Untraceable(5), Untraceable(5), match="roles")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legatee.errors import UnknownName
+from legatee.errors import UnknownNameError
 from legatee.surgery.planning.select import select, share
 from surgery_references import spread
 
@@ -65,7 +65,7 @@ def test_the_random_rule_reaches_every_channel_equally_often():
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest():
-    with pytest.raises(UnknownName, match="uniform"):
+    with pytest.raises(UnknownNameError, match="uniform"):
         select("unifrom", 4, 2, rng())
 
 

@@ -34,7 +34,7 @@ def test_a_tiny_vit_takes_whole_heads_of_a_small_one_and_loads_strictly():
     assert tiny.cls_token.flatten().tolist() == stream
     fresh = timm.create_model("vit_tiny_patch16_224")
     fresh.load_state_dict(tiny.state_dict(), strict=True)
-    assert plan.inherited > 0.96  # all but the head
+    assert plan.inherited_fraction > 0.96  # all but the head
 
 
 def test_a_swin_transformer_takes_whole_heads_and_their_position_tables():

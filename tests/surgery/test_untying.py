@@ -27,7 +27,7 @@ class Words(nn.Module):
 def test_an_untied_network_computes_what_the_tied_one_does(match):
     source, target = scrambled(Words(8, tied=True), 1), scrambled(Words(8, tied=False), 2)
     receipt = legatee.inherit(legatee.plan(source, target, match=match), source, target)
-    assert receipt.inherited == 1.0
+    assert receipt.inherited_fraction == 1.0
     numbers = torch.arange(20)[None]
     assert torch.equal(source(numbers), target(numbers))
     assert target.out.weight is not target.table.weight

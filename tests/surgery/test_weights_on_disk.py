@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from legatee.errors import UnusableCheckpoint, UnusableOutput
+from legatee.errors import CheckpointError, OutputError
 from legatee.surgery.files.checkpoint import read_metadata, read_weights, write_weights
 from surgery_references import differing, saved, scrambled, snapshot
 from surgery_zoo import cnn
@@ -104,7 +104,7 @@ def test_a_file_without_provenance_has_none():
 @pytest.mark.parametrize("name", ["missing.safetensors", "a.pt"])
 def test_provenance_of_what_is_no_safetensors_file_is_refused(name):
     torch.save({"x": torch.ones(2)}, "a.pt")
-    with pytest.raises(UnusableCheckpoint, match=name):
+    with pytest.raises(CheckpointError, match=name):
         read_metadata(name)
 
 
@@ -137,14 +137,14 @@ def test_the_same_weights_are_the_same_file(network):
 
 def test_a_folder_in_the_way_is_refused(network):
     Path("a.safetensors").mkdir()
-    with pytest.raises(UnusableOutput, match=r"a\.safetensors"):
+    with pytest.raises(OutputError, match=r"a\.safetensors"):
         write_weights("a.safetensors", network, {})
     assert listed() == ["a.safetensors"]
 
 
 def test_a_file_where_a_folder_should_be_is_refused(network):
     Path("folder").write_text("mine")
-    with pytest.raises(UnusableOutput, match="folder"):
+    with pytest.raises(OutputError, match="folder"):
         write_weights("folder/a.safetensors", network, {})
     assert Path("folder").read_text() == "mine"
 
@@ -190,7 +190,7 @@ def test_a_rename_that_fails_leaves_the_file_that_was_there(network, monkeypatch
 
     monkeypatch.setattr(os, "replace", fail)
     monkeypatch.setattr(os, "rename", fail)
-    with pytest.raises((UnusableOutput, KeyboardInterrupt)):
+    with pytest.raises((OutputError, KeyboardInterrupt)):
         write_weights("a.safetensors", scrambled(cnn("4-6"), 2), {})
     assert Path("a.safetensors").read_bytes() == before
     assert listed() == ["a.safetensors"]
@@ -207,7 +207,7 @@ def test_a_full_disk_is_one_sentence(network, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", full)
-        with pytest.raises(UnusableOutput, match=r"a\.safetensors.*No space left") as refusal:
+        with pytest.raises(OutputError, match=r"a\.safetensors.*No space left") as refusal:
             write_weights("a.safetensors", scrambled(cnn("4-6"), 2), {})
     assert "\n" not in str(refusal.value)
     assert Path("a.safetensors").read_bytes() == before
@@ -228,7 +228,7 @@ def read_only():
 
 
 def test_a_folder_that_may_not_be_written_is_refused(network, read_only):
-    with pytest.raises(UnusableOutput, match=r"a\.safetensors.*Permission denied") as refusal:
+    with pytest.raises(OutputError, match=r"a\.safetensors.*Permission denied") as refusal:
         write_weights(read_only / "a.safetensors", network, {})
     assert "\n" not in str(refusal.value)
     assert list(read_only.iterdir()) == []

@@ -14,7 +14,7 @@ import pytest
 from sweep_cases import SMALL, D, chunks, here, marks, sweep_of, undisturbed
 
 from legatee import Grid, simulate
-from legatee.errors import LegateeError, UnknownName, UnusableOutput
+from legatee.errors import LegateeError, OutputError, UnknownNameError
 from legatee.simulator.deep import simulate_deep
 from legatee.sweep import declare
 from legatee.sweep.block import compute
@@ -47,7 +47,7 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def refused(folder, sweep, error=UnusableOutput, **options):
+def refused(folder, sweep, error=OutputError, **options):
     with pytest.raises(error) as caught:
         here(sweep, folder, **options)
     assert "\n" not in str(caught.value)
@@ -101,7 +101,7 @@ def test_deeper_networks_are_swept_too(tmp_path):
 
 def test_some_variables_can_be_read_alone(filled):
     assert list(load(filled, ["train_loss"])) == ["train_loss"]
-    with pytest.raises(UnknownName, match="train_loss"):
+    with pytest.raises(UnknownNameError, match="train_loss"):
         load(filled, ["trian_loss"])
 
 
@@ -235,7 +235,7 @@ def test_a_damaged_chunk_is_named_and_mended_on_request(filled, copied, name, ha
         assert chunks(copied) == chunks(filled)
         return
     for reading in (load, tally):
-        with pytest.raises(UnusableOutput) as caught:
+        with pytest.raises(OutputError) as caught:
             reading(copied)
         for word in (f"'{name}' is damaged", "d = 3000", "alpha = ", "seed = ", "--repair"):
             assert word in str(caught.value)
@@ -269,14 +269,14 @@ def test_a_garbled_store_is_one_sentence(copied, harm):
     harm(copied / "part-000.zarr" / "zarr.json")
     said = refused(copied, sweep_of(40))
     assert "part-000.zarr" in said
-    with pytest.raises(UnusableOutput, match=r"part-000\.zarr"):
+    with pytest.raises(OutputError, match=r"part-000\.zarr"):
         load(copied)
 
 
 def test_a_garbled_array_is_one_sentence(copied):
     garbled(copied / "part-000.zarr" / "noise" / "zarr.json")
     assert "delete it" in refused(copied, sweep_of(40))
-    with pytest.raises(UnusableOutput, match="cannot read"):
+    with pytest.raises(OutputError, match="cannot read"):
         load(copied)
 
 
@@ -288,7 +288,7 @@ def test_a_deleted_part_is_computed_again(copied):
 
 
 def test_a_file_in_a_parts_place_and_an_empty_folder_are_said(tmp_path):
-    with pytest.raises(UnusableOutput, match="holds no sweep"):
+    with pytest.raises(OutputError, match="holds no sweep"):
         load(tmp_path)
     (tmp_path / "part-000.zarr").write_text("mine")
     assert "part-000.zarr" in refused(tmp_path, sweep_of(1))
@@ -302,7 +302,7 @@ def test_a_worker_that_does_not_see_the_files_says_so_and_makes_none(tmp_path, m
         with pytest.raises(ZeroDivisionError):
             run(sweep_of(1), tmp_path / "here", workers=executor(pool))
     (tmp_path / "here").rename(tmp_path / "elsewhere")
-    with pytest.raises(UnusableOutput, match="must see the same files"):
+    with pytest.raises(OutputError, match="must see the same files"):
         compute(given[0])
     assert not (tmp_path / "here").exists()
 

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from legatee.data.load import Examples, load
+from legatee.data.load import Examples, load_data
 from legatee.errors import LegateeError
 from legatee.models.build import build
-from legatee.training.loop import Trainer, correct, pick_device
+from legatee.training.loop import TrainingLoop, correct, pick_device
 
-QUICK = Trainer(epochs=2, batch_size=16, device="cpu")
+QUICK = TrainingLoop(epochs=2, batch_size=16, device="cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -23,11 +23,11 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def digits() -> Examples:
-    return load("digits:n=100,part=train")
+    return load_data("digits:n=100,part=train")
 
 
 def small(seed: int = 0, drop: float = 0.0) -> nn.Module:
-    network = build("cnn:widths=4-8", classes=10, shape=(1, 8, 8), seed=seed)
+    network = build("cnn:widths=4-8", num_classes=10, input_shape=(1, 8, 8), seed=seed)
     network.pool = nn.Sequential(network.pool, nn.Dropout(drop))
     return network
 
@@ -37,20 +37,20 @@ def weights(network: nn.Module) -> torch.Tensor:
 
 
 def test_it_learns_the_real_digits():
-    network = build("cnn:widths=16-32", classes=10, shape=(1, 8, 8), seed=0)
+    network = build("cnn:widths=16-32", num_classes=10, input_shape=(1, 8, 8), seed=0)
     losses = []
-    trainer = Trainer(epochs=10, device="cpu")
-    trainer.run(network, load("digits:part=train"), 0, lambda epoch, loss: losses.append(loss))
+    trainer = TrainingLoop(epochs=10, device="cpu")
+    trainer.run(network, load_data("digits:part=train"), 0, lambda epoch, loss: losses.append(loss))
     # 721 held-out digits; scikit-learn's own example reaches 97 % with a tuned SVM
-    assert correct(network, load("digits:part=test")).mean() >= 0.97
+    assert correct(network, load_data("digits:part=test")).mean() >= 0.97
     assert len(losses) == 10
     assert losses[0] > 10 * losses[-1]
 
 
 def test_from_random_labels_nothing_is_learned_about_the_digits():
-    test, scores = load("digits:part=test"), []
+    test, scores = load_data("digits:part=test"), []
     for seed in range(8):
-        noisy = load(f"digits:part=train,n=500,label_noise=1,seed={seed}")
+        noisy = load_data(f"digits:part=train,n=500,label_noise=1,seed={seed}")
         scores.append(correct(QUICK(small(seed), noisy, seed), test).mean())
     # chance is 1/10; if it gave each digit one answer, 10 answers in each of 8 runs: error 3.4 %
     assert torch.stack(scores).mean() < 0.1 + 4 * 0.034
@@ -113,7 +113,7 @@ def numbered(n: int) -> Examples:
 )
 def test_every_epoch_sees_every_example_once_and_none_alone(n, sizes):
     network = Recorder()
-    Trainer(epochs=2, batch_size=10, device="cpu")(network, numbered(n), seed=0)
+    TrainingLoop(epochs=2, batch_size=10, device="cpu")(network, numbered(n), seed=0)
     assert [len(seen) for seen in network.seen] == sizes * 2
     epochs = torch.cat(network.seen).reshape(2, n)
     assert not torch.equal(epochs[0], epochs[1])
@@ -138,7 +138,7 @@ def test_the_learning_rate_rises_and_falls_as_a_cosine():
     labels = torch.tensor([0, 0, 0, 0])
     data = Examples(inputs=torch.zeros(4, 1), labels=labels, classes=("a", "b"), name="n")
     network = Pull()
-    trainer = Trainer(
+    trainer = TrainingLoop(
         epochs=10, batch_size=2, learning_rate=0.01, weight_decay=0, warmup=0.2, device="cpu"
     )
     trainer(network, data, seed=0)
@@ -155,7 +155,9 @@ def test_the_loss_reported_is_the_mean_over_the_examples():
         network.head.weight.zero_()
         network.head.bias.copy_(torch.tensor([1.0, 0.0]))
     losses = []
-    trainer = Trainer(epochs=1, batch_size=2, learning_rate=1e-12, weight_decay=0, device="cpu")
+    trainer = TrainingLoop(
+        epochs=1, batch_size=2, learning_rate=1e-12, weight_decay=0, device="cpu"
+    )
     trainer.run(network, data, 0, lambda *heard: losses.append(heard))
     right, wrong = torch.tensor([1.0, 0.0]).log_softmax(0).neg().tolist()
     assert losses == [(1, pytest.approx((3 * right + 2 * wrong) / 5, rel=1e-6))]
@@ -164,7 +166,7 @@ def test_the_loss_reported_is_the_mean_over_the_examples():
 def test_a_diverged_run_ends_quietly_and_scores_nothing(digits):
     heard = []
     network = small()
-    trainer = Trainer(epochs=5, batch_size=16, learning_rate=1e30, warmup=0, device="cpu")
+    trainer = TrainingLoop(epochs=5, batch_size=16, learning_rate=1e30, warmup=0, device="cpu")
     trainer.run(network, digits, 0, lambda epoch, loss: heard.append((epoch, loss)))
     assert [epoch for epoch, _ in heard] == list(range(1, len(heard) + 1))
     assert len(heard) < 5
@@ -193,7 +195,7 @@ def test_scores_are_one_per_example_in_order():
 
 def test_scores_do_not_depend_on_the_batching(digits):
     network = QUICK(small(), digits, seed=0)
-    many = load("digits:part=test,n=1200")
+    many = load_data("digits:part=test,n=1200")
     with torch.inference_mode():
         by_hand = [
             network(x[None]).argmax() == y for x, y in zip(many.inputs, many.labels, strict=True)
@@ -207,7 +209,7 @@ def test_images_of_bytes_are_trained_on_as_fractions():
     images = torch.tensor([0, 255, 51, 102], dtype=torch.uint8).reshape(4, 1, 1, 1)
     labels = torch.tensor([0, 1, 0, 1])
     data = Examples(inputs=images, labels=labels, classes=("a", "b"), name="n")
-    Trainer(epochs=1, device="cpu")(network, data, seed=0)
+    TrainingLoop(epochs=1, device="cpu")(network, data, seed=0)
     assert network.seen[0].sort().values.tolist() == pytest.approx([0, 0.2, 0.4, 1])
 
 
@@ -230,7 +232,7 @@ def test_images_of_bytes_are_trained_on_as_fractions():
 )
 def test_a_trainer_that_cannot_train_is_refused(changes, sentence):
     with pytest.raises(LegateeError) as refused:
-        Trainer(**changes)
+        TrainingLoop(**changes)
     assert str(refused.value) == sentence
 
 
@@ -280,7 +282,7 @@ def test_the_default_device_is_cuda_where_there_is_one():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_it_learns_on_a_gpu_and_leaves_the_generators(digits):
     before = torch.get_rng_state(), torch.cuda.get_rng_state()
-    network = Trainer(epochs=20, batch_size=16)(small(), digits, seed=0)
+    network = TrainingLoop(epochs=20, batch_size=16)(small(), digits, seed=0)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert torch.equal(torch.cuda.get_rng_state(), before[1])
     scores = correct(network, digits)

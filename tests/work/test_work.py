@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from legatee.errors import LegateeError, UnusableOutput
+from legatee.errors import LegateeError, OutputError
 from legatee.work import workers as work
 from legatee.work.processes import Lost
 from legatee.work.workers import CHANCES, dask, each, executor, processes
@@ -100,8 +100,8 @@ def test_an_error_fails_its_item_only():
 
 
 def test_a_full_disk_stops_everything():
-    scripted = Scripted({5: [UnusableOutput("disk full")]})
-    with pytest.raises(UnusableOutput, match="disk full"):
+    scripted = Scripted({5: [OutputError("disk full")]})
+    with pytest.raises(OutputError, match="disk full"):
         squares(range(1000), scripted)
     assert len(scripted.given) < 20
 

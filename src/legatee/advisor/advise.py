@@ -16,11 +16,11 @@ from legatee.advisor.race import ARMS, SCRATCH, Arm, Fit, Metric, Race, run
 from legatee.advisor.verdict import decide
 from legatee.data.examples import Examples, as_examples, digest_examples, split
 from legatee.disk import writable_folder, write_text
-from legatee.errors import LegateeError, UnusableData
+from legatee.errors import DataError, LegateeError
 from legatee.intervals import gain_interval, mean_error
 from legatee.models.build import describe
 from legatee.plans.plan import TransferPlan
-from legatee.training.loop import Trainer, correct, pick_device
+from legatee.training.loop import TrainingLoop, correct, pick_device
 
 HELD_OUT_SHARE = 0.3  # of the training examples, when no others are given to compare on
 Data = Examples | torch.utils.data.Dataset
@@ -55,7 +55,8 @@ def advise(  # noqa: PLR0913 - a front door
             torch's global generator seeded.
         train: Downstream examples to train on.
         validation: Examples to compare on, never trained on; 30 % of ``train`` if absent.
-        fit: ``fit(network, examples, seed) -> network`` trains; our :class:`Trainer` if absent.
+        fit: ``fit(network, examples, seed) -> network`` trains; a
+            :class:`TrainingLoop` if absent.
         metric: ``metric(network, examples) -> scores [examples]``, more is better; whether the
             predicted class is right if absent.
         arms: What to hold against scratch; all, half and a quarter of the channels if absent.
@@ -80,7 +81,7 @@ def advise(  # noqa: PLR0913 - a front door
     Source:
         *ours*; asked for by the paper's reviewers.
     """
-    trainer = fit if fit is not None else Trainer(device=device)
+    trainer = fit if fit is not None else TrainingLoop(device=device)
     train = as_examples(train)
     if validation is None:
         train, held_out = split(train, HELD_OUT_SHARE, seed=0)
@@ -151,7 +152,7 @@ def _advice(
             name=arm.name,
             alpha=arm.alpha,
             rule=arm.rule,
-            inherited=plans[arm.name].inherited if arm.alpha > 0 else 0.0,
+            inherited_fraction=plans[arm.name].inherited_fraction if arm.alpha > 0 else 0.0,
             score=float(scores[arm.name].mean()),
             score_error=mean_error(scores[arm.name]),
             gain=gain_interval(scores[arm.name], scores[SCRATCH.name], per_arm)
@@ -197,9 +198,9 @@ def _check(race: Race, margin: float, error_rate: float) -> None:
     if fresh is race.source or fresh is race.start(race.seeds[0]):
         raise LegateeError("make_target returns the same network twice; expected a fresh one")
     if digest_examples(race.train) == digest_examples(race.held_out):
-        raise UnusableData("the held-out examples are the training examples; give others")
+        raise DataError("the held-out examples are the training examples; give others")
     if race.train.classes != race.held_out.classes:
-        raise UnusableData(
+        raise DataError(
             f"training and held-out examples have different classes: {race.train.classes} "
             f"and {race.held_out.classes}"
         )
@@ -225,7 +226,7 @@ def _not_checked(race: Race) -> tuple[str, ...]:
 def _told(race: Race, about: Mapping[str, str]) -> Provenance:
     """Tell where an advice comes from: what the arguments say, and what the caller knows better."""
     device = "as the caller's fit chose"
-    if isinstance(race.fit, Trainer):
+    if isinstance(race.fit, TrainingLoop):
         device = str(pick_device(race.fit.device))
     facts = {
         "version": version("legatee"),

@@ -26,7 +26,7 @@ from legatee.results import Layout, Store, Unit, Variable
 from legatee.surgery.applying.apply import inherit
 from legatee.surgery.network.catalog import state
 from legatee.surgery.planning.plan import plan
-from legatee.training.loop import Trainer
+from legatee.training.loop import TrainingLoop
 
 Fit = Callable[[nn.Module, Examples, int], nn.Module]
 Metric = Callable[[nn.Module, Examples], Tensor]
@@ -96,7 +96,7 @@ class Race:
             Plans that fit any network that ``make_target`` returns.
 
         Raises:
-            TransferRefused: If the target has nothing to inherit from the source.
+            TransferError: If the target has nothing to inherit from the source.
         """
         target, data = self.start(self.seeds[0]), self.train.inputs[:1].float()
         return {
@@ -132,7 +132,7 @@ def run(
         ``held_out_score[arm, seed, epoch]`` (NaN where not looked at), ``seconds[arm, seed]``.
 
     Raises:
-        UnusableOutput: If ``out`` holds another race, or cannot be written.
+        OutputError: If ``out`` holds another race, or cannot be written.
         LegateeError: If the race cannot be sent to other processes, or one of them dies.
     """
     with tempfile.TemporaryDirectory() as nowhere:
@@ -201,7 +201,7 @@ def _train(race: Race, plans: Mapping[str, TransferPlan], unit: Unit) -> dict[st
     began = time.perf_counter()
     epochs = _epochs(race.fit)
     losses, scores = np.full(epochs, np.nan), np.full(epochs, np.nan)
-    if isinstance(race.fit, Trainer):
+    if isinstance(race.fit, TrainingLoop):
         looked_at = set(np.linspace(0, epochs - 1, min(CURVE_POINTS, epochs)).round().astype(int))
 
         def note(epoch: int, loss: float) -> None:
@@ -280,4 +280,4 @@ def _scores(race: Race, network: nn.Module) -> np.ndarray:
 
 def _epochs(fit: Fit) -> int:
     """Return the epochs there are curves of: only our own loop is looked into."""
-    return fit.epochs if isinstance(fit, Trainer) else 0
+    return fit.epochs if isinstance(fit, TrainingLoop) else 0

@@ -21,7 +21,7 @@ from legatee.cli.options import (
     typed_command,
 )
 from legatee.cli.reproduce import holds_figures, write_figures
-from legatee.errors import LegateeError, UnusableOutput
+from legatee.errors import LegateeError, OutputError
 from legatee.text import share
 
 if TYPE_CHECKING:
@@ -76,21 +76,21 @@ def advise(  # noqa: PLR0913 - one parameter for each option
     from functools import partial
 
     from legatee.advisor.advise import advise as ask
-    from legatee.data.load import load
+    from legatee.data.load import load_data
     from legatee.models.build import build
-    from legatee.training.loop import Trainer
+    from legatee.training.loop import TrainingLoop
 
-    train = load(data)
+    train = load_data(data)
     shape = image_shape(train)
     upstream = network_of(source, classes=len(train.classes), shape=shape, trained=True)
     if "@" in target:
         raise LegateeError(f"target {target!r} names weights; every training starts a fresh one")
     advice = ask(
         upstream,
-        partial(build, target, classes=len(train.classes), shape=shape),
+        partial(build, target, num_classes=len(train.classes), input_shape=shape),
         train,
-        load(held_out) if held_out is not None else None,
-        fit=Trainer(
+        load_data(held_out) if held_out is not None else None,
+        fit=TrainingLoop(
             epochs=epochs,
             batch_size=batch_size,
             optimizer=optimizer,
@@ -135,7 +135,7 @@ def _write_report(folder: Path) -> Path:
     found = sorted([*folder.glob("advice.json"), *folder.glob("*/advice.json")])
     if not found:
         lack = "holds no advice.json" if folder.is_dir() else "is no folder"
-        raise UnusableOutput(
+        raise OutputError(
             f"{str(folder)!r} {lack}; legatee demo, advise or reproduce make what is shown"
         )
     cases = []
@@ -164,5 +164,5 @@ def _show(advice: "Advice", title: str) -> None:
             else [""] * 3
         )
         score = f"{arm.score:.3f} ± {arm.score_error:.3f}"
-        table.add_row(arm.name, share(arm.inherited), score, *gain, f"{arm.seconds:.0f}")
+        table.add_row(arm.name, share(arm.inherited_fraction), score, *gain, f"{arm.seconds:.0f}")
     Console().print(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from legatee.errors import LegateeError, UnusableOutput
+from legatee.errors import LegateeError, OutputError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -88,7 +88,7 @@ def network_of(
     if trained and not at:
         raise LegateeError(f"{spec!r} has no weights to inherit; give {spec}@FILE")
     sizes = _sizes(model, _shapes(file) or told, classes, shape)
-    network = build(model, classes=sizes[0], shape=sizes[1], seed=seed)
+    network = build(model, num_classes=sizes[0], input_shape=sizes[1], seed=seed)
     return load_weights(network, *_place(file)).eval() if at else network
 
 
@@ -112,7 +112,7 @@ def outline_of(spec: str, *, classes: int | None, shape: Size | None) -> "nn.Mod
     if at:
         return weights_of(spec, classes=classes, shape=shape)[0]
     sizes = _sizes(model, None, classes, shape)
-    return blank(model, classes=sizes[0], shape=sizes[1])
+    return blank(model, num_classes=sizes[0], input_shape=sizes[1])
 
 
 def weights_of(
@@ -142,7 +142,7 @@ def weights_of(
     if (whole := _loaded(model, file, classes, shape)) is not None:
         return whole, state(whole)
     sizes = _sizes(model, _shapes(file), classes, shape)
-    network = blank(model, classes=sizes[0], shape=sizes[1])
+    network = blank(model, num_classes=sizes[0], input_shape=sizes[1])
     return network, fitted(read_weights(*_place(file)), network, file)
 
 
@@ -166,7 +166,7 @@ def _loaded(model: str, file: str, classes: int | None, shape: Size | None) -> "
     if not file or not model.startswith("transformers:"):
         return None
     sizes = _sizes(model, _shapes(file), classes, shape)
-    network = blank(model, classes=sizes[0], shape=sizes[1])
+    network = blank(model, num_classes=sizes[0], input_shape=sizes[1])
     return dressed(network, read_weights(*_place(file)), file).eval()
 
 
@@ -194,7 +194,7 @@ def _sizes(
         classes, shape = own[0] if classes is None else classes, shape or own[1]
     if not told:
         return classes, shape
-    network = blank(model, classes=classes, shape=shape)
+    network = blank(model, num_classes=classes, input_shape=shape)
     classes, channels = sizes_told(told, network, classes, shape[0])
     return classes, (channels, *shape[1:])
 
@@ -288,7 +288,7 @@ def refuse_blind(rule: str, source: str) -> None:
 def refuse_existing(path: Path) -> None:
     """Refuse to write over a file."""
     if path.exists():
-        raise UnusableOutput(f"{str(path)!r} exists; choose another name, or delete it")
+        raise OutputError(f"{str(path)!r} exists; choose another name, or delete it")
 
 
 def typed_command() -> str:

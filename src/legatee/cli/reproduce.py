@@ -7,7 +7,7 @@ import typer
 
 from legatee.cli.options import AsJson
 from legatee.cli.sweep import Dask, Processes, workers_of
-from legatee.errors import UnusableOutput
+from legatee.errors import OutputError
 from legatee.experiments.figures import FIGURES
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def write_figures(folder: Path) -> Path:
         The page.
 
     Raises:
-        UnusableOutput: If there is no finding.
+        OutputError: If there is no finding.
     """
     from legatee.experiments.explorer import part
     from legatee.finding import Finding
@@ -75,7 +75,7 @@ def write_figures(folder: Path) -> Path:
     files = [folder / f"{name}.json" for name in FIGURES]
     found = [Finding.from_json(f.read_text(encoding="utf-8")) for f in files if f.exists()]
     if not found:
-        raise UnusableOutput(f"{str(folder)!r} holds no figures; run legatee reproduce first")
+        raise OutputError(f"{str(folder)!r} holds no figures; run legatee reproduce first")
     page = folder / "figures.html"
     write_findings(page, found, title="When does partial parameter transfer help?", explorer=part())
     return page

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from legatee.errors import InvalidSetting
+from legatee.errors import SettingError
 from legatee.world.quantity import QUANTITIES
 from legatee.world.setting import EXAMPLE, Setting, fields
 
@@ -32,12 +32,12 @@ def setting_of(what: list[str]) -> Setting:
         The setting; fields that are not given are the example's.
 
     Raises:
-        InvalidSetting: If the file cannot be read, or a value is out of range.
-        UnknownName: If there is no such field.
+        SettingError: If the file cannot be read, or a value is out of range.
+        UnknownNameError: If there is no such field.
     """
     files = [word for word in what if "=" not in word]
     if len(files) > 1:
-        raise InvalidSetting(f"{files[0]!r} and {files[1]!r}: give one file, the rest FIELD=VALUE")
+        raise SettingError(f"{files[0]!r} and {files[1]!r}: give one file, the rest FIELD=VALUE")
     given = _read(Path(files[0])) if files else {}
     for word in what:
         if "=" in word:
@@ -59,9 +59,9 @@ def _read(path: Path) -> dict[str, Any]:
         given = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         cause = getattr(error, "strerror", None) or error
-        raise InvalidSetting(f"cannot read the setting {str(path)!r}: {cause}") from error
+        raise SettingError(f"cannot read the setting {str(path)!r}: {cause}") from error
     if not isinstance(given, dict):
-        raise InvalidSetting(f"the setting {str(path)!r} is no table of fields")
+        raise SettingError(f"the setting {str(path)!r} is no table of fields")
     return given
 
 
@@ -74,4 +74,4 @@ def _value(name: str, text: str) -> int | float | str:
             return kind(text)
         except ValueError:
             continue
-    raise InvalidSetting(f"{name} is {text!r}; expected {QUANTITIES[name].range}")
+    raise SettingError(f"{name} is {text!r}; expected {QUANTITIES[name].range}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from legatee.cli.options import AsJson, typed_command
-from legatee.errors import InvalidSetting, LegateeError, UnknownName
+from legatee.errors import LegateeError, SettingError, UnknownNameError
 from legatee.world.grid import Grid
 from legatee.world.quantity import QUANTITIES, Quantity
 from legatee.world.setting import EXAMPLE, FIELDS, Setting, fields
@@ -103,21 +103,21 @@ def read_sweep(path: Path) -> "Sweep":
         The sweep.
 
     Raises:
-        InvalidSetting: If the file cannot be read, or something in it is out of range.
-        UnknownName: If there is no such field or option; the nearest is suggested.
+        SettingError: If the file cannot be read, or something in it is out of range.
+        UnknownNameError: If there is no such field or option; the nearest is suggested.
     """
     try:
         given = tomllib.loads(path.read_text(encoding="utf-8"))
         for name in TABLES:
             if not isinstance(given.setdefault(name, {}), dict):
-                raise InvalidSetting(f"{name} is {given[name]!r}; expected a table [{name}]")
+                raise SettingError(f"{name} is {given[name]!r}; expected a table [{name}]")
         setting, axes = _flat(given.pop("setting")), _flat(given.pop("axes"))
     except (OSError, ValueError, RecursionError) as error:
         cause = getattr(error, "strerror", None) or error
-        raise InvalidSetting(f"cannot read the sweep {str(path)!r}: {cause}") from error
+        raise SettingError(f"cannot read the sweep {str(path)!r}: {cause}") from error
     for name in given:
         if name not in OPTIONS:
-            raise UnknownName("part of a sweep", name, (*OPTIONS, *TABLES))
+            raise UnknownNameError("part of a sweep", name, (*OPTIONS, *TABLES))
     base = {name: value for name, value in fields(EXAMPLE).items() if value is not None}
     grid = Grid(
         base=Setting.of(base | setting),
@@ -146,7 +146,7 @@ def _values(name: str, given: Any) -> Any:
         return given
     log = given.get("log", False)
     if not {"from", "to", "count"} <= set(given) <= set(SPAN) or not isinstance(log, bool):
-        raise InvalidSetting(
+        raise SettingError(
             f"the axis {name} is {given!r}; expected values, or {{from = 1, to = 4, count = 7}}, "
             "with log = true for equal ratios"
         )
@@ -156,6 +156,6 @@ def _values(name: str, given: Any) -> Any:
     start, stop = (float(quantity.check(f"axes.{name}.{end}", given[end])) for end in SPAN[:2])
     count = SEEDS.check(f"axes.{name}.count", given["count"])
     if log and not (start > 0 and stop > 0):
-        raise InvalidSetting(f"the axis {name} has log = true; expected ends above 0")
+        raise SettingError(f"the axis {name} has log = true; expected ends above 0")
     values = (np.geomspace if log else np.linspace)(start, stop, count).tolist()
     return [round(value) for value in values] if quantity.whole else values

@@ -27,7 +27,7 @@ from legatee.cli.options import (
     typed_command,
     weights_of,
 )
-from legatee.errors import TransferRefused, UntraceableNetwork, UnusableOutput
+from legatee.errors import OutputError, TraceError, TransferError
 from legatee.text import share
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _followed(network: "nn.Module", example: "Tensor | None") -> "Catalog":
 
     try:
         return read(network, example)
-    except UntraceableNetwork as error:
+    except TraceError as error:
         if example is not None:
             return _followed(network, None)
         typer.echo(f"legatee: channels could not be followed: {error}", err=True)
@@ -134,7 +134,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         if path is not None:
             refuse_existing(path)
     if out is not None and out == html:
-        raise UnusableOutput(f"{str(out)!r} cannot be both plan and picture; choose another name")
+        raise OutputError(f"{str(out)!r} cannot be both plan and picture; choose another name")
     refuse_blind(rule, source)
     size, names = shape_of(shape), (_names(class_names), _names(source_class_names))
     looked_at = network_of if rule == "largest" else outline_of  # all other rules count shapes
@@ -173,7 +173,7 @@ def _names(path: Path | None) -> list[str] | None:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         cause = getattr(error, "strerror", None) or error
-        raise TransferRefused(f"cannot read the names of classes {str(path)!r}: {cause}") from error
+        raise TransferError(f"cannot read the names of classes {str(path)!r}: {cause}") from error
     return [line.strip() for line in lines if line.strip()]
 
 
@@ -194,15 +194,16 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     as_json: AsJson = False,
 ) -> None:
     """Write the target's weights with everything inherited that the plan says."""
-    from legatee.plans.plan import Receipt, TransferPlan, account
+    from legatee.plans.plan import TransferPlan
+    from legatee.plans.receipt import Receipt, account
 
     refuse_existing(out)
     try:
         made = TransferPlan.from_json(plan.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TransferRefused(f"cannot read the plan {str(plan)!r}: {error.strerror}") from error
+        raise TransferError(f"cannot read the plan {str(plan)!r}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise TransferRefused(f"the plan {str(plan)!r} is no text: {error}") from error
+        raise TransferError(f"the plan {str(plan)!r} is no text: {error}") from error
 
     from legatee.surgery.applying.apply import Transfer
     from legatee.surgery.applying.casts import Allowed  # what is refused above waits for no torch
@@ -229,7 +230,9 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
         typer.echo(receipt.to_json())
         return
     zeros = f", {share(made.zeroed, 1)} set to zero" if made.zeroed else ""
-    filled = f"{share(receipt.inherited, 1)} of {receipt.elements:,} elements inherited{zeros}"
+    filled = (
+        f"{share(receipt.inherited_fraction, 1)} of {receipt.elements:,} elements inherited{zeros}"
+    )
     typer.echo(f"{filled}: {out}")
 
 
@@ -251,10 +254,11 @@ def verify(
     said, made = check(file, given)
     if as_json:
         facts = said.model_dump(exclude={"plan"})
-        facts |= {"inherited": made.inherited, "compared_with_source": source is not None}
+        facts |= {"inherited": made.inherited_fraction, "compared_with_source": source is not None}
         typer.echo(json.dumps(facts))
         return
     typer.echo(f"{file} is as it was written by {said.command!r} (legatee {said.version})")
-    filled = f"{share(made.inherited, 1)} of {made.elements:,} elements of {said.model} inherited"
+    part = share(made.inherited_fraction, 1)
+    filled = f"{part} of {made.elements:,} elements of {said.model} inherited"
     compared = "and equal to the source's" if given is not None else "not compared: give --source"
     typer.echo(f"{filled}, {compared}")

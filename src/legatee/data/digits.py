@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 from torch.nn.functional import interpolate
 
 from legatee.data.examples import Examples
-from legatee.errors import UnusableData
+from legatee.errors import DataError
 from legatee.specs import Range, read_options
 
 PARTS = ("all", "train", "test")
@@ -82,21 +82,21 @@ def read_digits(text: str) -> Digits:
         What to draw.
 
     Raises:
-        UnusableData: If a value cannot be used; key, value and range are named.
+        DataError: If a value cannot be used; key, value and range are named.
 
     Example:
         >>> read_digits("classes=5+7-9,n=50,noise=0.3").digits
         (5, 7, 8, 9)
     """
     known = {"classes": None, "part": None, **RANGES}
-    values = read_options("digits", text, known, UnusableData)
+    values = read_options("digits", text, known, DataError)
     if "classes" in values:
         values["digits"] = _digits(values.pop("classes"))
     asked = Digits(**values)
     if asked.part not in PARTS:
-        raise UnusableData(f"digits: cannot use part={asked.part}; give {' or '.join(PARTS)}")
+        raise DataError(f"digits: cannot use part={asked.part}; give {' or '.join(PARTS)}")
     if asked.canvas is not None and asked.size > asked.canvas:
-        raise UnusableData(
+        raise DataError(
             f"digits: cannot use size={asked.size}; give at most the canvas, {asked.canvas}"
         )
     return asked
@@ -109,7 +109,7 @@ def _digits(text: str) -> tuple[int, ...]:
         for run in text.split("+"):
             found += range(int(run[0]), int(run[-1]) + 1)
     if len(found) < 2 or len(set(found)) < len(found):
-        raise UnusableData(
+        raise DataError(
             f"digits: cannot use classes={text}; give two or more of the digits 0..9, "
             "each once, as in 0-4 or 5+7+9"
         )

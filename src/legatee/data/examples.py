@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from legatee.errors import UnusableData
+from legatee.errors import DataError
 from legatee.fingerprint import digest
 
 
@@ -23,7 +23,7 @@ class Examples:
         name: Where they come from: a spec, or words.
 
     Raises:
-        UnusableData: If they cannot be learned from; the sentence says which and why.
+        DataError: If they cannot be learned from; the sentence says which and why.
     """
 
     inputs: Tensor
@@ -33,7 +33,7 @@ class Examples:
 
     def __post_init__(self) -> None:
         for problem in _problems(self.inputs, self.labels, len(self.classes)):
-            raise UnusableData(f"{self.name!r}: {problem}")
+            raise DataError(f"{self.name!r}: {problem}")
 
     @property
     def n(self) -> int:
@@ -101,7 +101,7 @@ def take(examples: Examples, indices: Sequence[int] | Tensor) -> Examples:
         Those examples, of the same classes and name.
 
     Raises:
-        UnusableData: If they are fewer than the classes.
+        DataError: If they are fewer than the classes.
     """
     index = torch.as_tensor(indices, dtype=torch.int64)
     return replace(examples, inputs=examples.inputs[index], labels=examples.labels[index])
@@ -119,16 +119,16 @@ def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Exampl
         The examples to train on and the held-out ones, each in the order they had.
 
     Raises:
-        UnusableData: If ``share`` is not between 0 and 1, or a class has fewer than two examples.
+        DataError: If ``share`` is not between 0 and 1, or a class has fewer than two examples.
     """
     if not 0 < share < 1:
-        raise UnusableData(f"cannot hold out a share of {share:g}; give one between 0 and 1")
+        raise DataError(f"cannot hold out a share of {share:g}; give one between 0 and 1")
     generator = torch.Generator().manual_seed(seed)
     held_out = torch.zeros(examples.n, dtype=torch.bool)
     for label, name in enumerate(examples.classes):
         members = (examples.labels == label).nonzero().flatten()
         if len(members) < 2:
-            raise UnusableData(
+            raise DataError(
                 f"{examples.name!r}: class {name!r} has {len(members)} examples; "
                 "a split needs two, one to train on and one to hold out"
             )
@@ -151,7 +151,7 @@ def as_examples(dataset: Examples | Dataset[Any], name: str | None = None) -> Ex
         The examples; those given as such come back as they are, under ``name`` if there is one.
 
     Raises:
-        UnusableData: If an item is no pair of a tensor and a class, or the inputs differ in shape.
+        DataError: If an item is no pair of a tensor and a class, or the inputs differ in shape.
     """
     if isinstance(dataset, Examples):
         return dataset if name is None else replace(dataset, name=name)
@@ -166,16 +166,16 @@ def as_examples(dataset: Examples | Dataset[Any], name: str | None = None) -> Ex
             inputs.append(torch.as_tensor(x))
             labels.append(int(y))
         except (TypeError, ValueError, RuntimeError) as error:
-            raise UnusableData(
+            raise DataError(
                 f"{name!r}: item {i} is not a pair of a tensor and a class: {error}"
             ) from error
         if inputs[i].shape != inputs[0].shape:
-            raise UnusableData(
+            raise DataError(
                 f"{name!r}: input {i} has shape {tuple(inputs[i].shape)}, the first "
                 f"{tuple(inputs[0].shape)}; give all one shape"
             )
     if not inputs:
-        raise UnusableData(f"{name!r}: no examples")
+        raise DataError(f"{name!r}: no examples")
     stacked = torch.stack(inputs)
     images = stacked.dtype == torch.uint8 and stacked.ndim == 4
     classes = getattr(dataset, "classes", None) or range(max(labels) + 1)

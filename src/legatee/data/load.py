@@ -11,16 +11,16 @@ from PIL import Image, ImageOps
 
 from legatee.data.digits import draw_digits, read_digits
 from legatee.data.examples import Examples, as_examples, batch, split, take
-from legatee.errors import UnknownName, UnusableData
+from legatee.errors import DataError, UnknownNameError
 from legatee.specs import Range, read_options
 
-__all__ = ["Examples", "as_examples", "batch", "load", "split", "take"]
+__all__ = ["Examples", "as_examples", "batch", "load_data", "split", "take"]
 
 KINDS = ("digits", "folder", "npz")
 SIZE = 64  # side of a folder's images unless asked otherwise [pixel]
 
 
-def load(spec: str) -> Examples:
+def load_data(spec: str) -> Examples:
     """Return the examples that a spec names; the same spec gives the same bits.
 
     Args:
@@ -32,11 +32,11 @@ def load(spec: str) -> Examples:
         The examples, named by their spec.
 
     Raises:
-        UnknownName: If the kind or an option is not known.
-        UnusableData: If a value is out of range, or the data are missing, unreadable or unfit.
+        UnknownNameError: If the kind or an option is not known.
+        DataError: If a value is out of range, or the data are missing, unreadable or unfit.
 
     Example:
-        >>> load("digits:classes=0-4,n=20,canvas=16").inputs.shape
+        >>> load_data("digits:classes=0-4,n=20,canvas=16").inputs.shape
         torch.Size([20, 1, 16, 16])
     """
     kind, _, rest = spec.partition(":")
@@ -46,7 +46,7 @@ def load(spec: str) -> Examples:
         return _folder(rest, spec)
     if kind == "npz":
         return _npz(Path(rest), spec)
-    raise UnknownName("kind of data", kind, KINDS)
+    raise UnknownNameError("kind of data", kind, KINDS)
 
 
 def _folder(rest: str, name: str) -> Examples:
@@ -54,18 +54,18 @@ def _folder(rest: str, name: str) -> Examples:
     where, comma, last = rest.rpartition(",")
     path, options = (where, last) if comma and fullmatch(r"\w+=[^/]*", last) else (rest, "")
     known = {"size": Range(lower=8, upper=1024)}
-    size = read_options("folder", options, known, UnusableData).get("size", SIZE)
+    size = read_options("folder", options, known, DataError).get("size", SIZE)
     root = Path(path)
     if not path or not root.is_dir():
-        raise UnusableData(f"{name!r}: there is no folder {path!r}")
+        raise DataError(f"{name!r}: there is no folder {path!r}")
     folders = sorted(d for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
     if not folders:
-        raise UnusableData(f"{name!r}: no classes; give a sub-folder of images for each class")
+        raise DataError(f"{name!r}: no classes; give a sub-folder of images for each class")
     images, labels, unreadable = [], [], []
     for label, folder in enumerate(folders):
         files = sorted(f for f in folder.rglob("[!.]*") if f.is_file())
         if not files:
-            raise UnusableData(f"{name!r}: class {folder.name!r} has no images")
+            raise DataError(f"{name!r}: class {folder.name!r} has no images")
         for file in files:
             try:
                 images.append(_image(file, size))
@@ -73,7 +73,7 @@ def _folder(rest: str, name: str) -> Examples:
             except Exception:  # decoders of damaged files raise whatever they stumble upon
                 unreadable.append(str(file))
     if unreadable:
-        raise UnusableData(
+        raise DataError(
             f"{name!r}: {len(unreadable)} files cannot be read as images: {', '.join(unreadable)}"
         )
     return Examples(
@@ -95,7 +95,7 @@ def _image(file: Path, size: int) -> NDArray[np.uint8]:
 def _npz(path: Path, name: str) -> Examples:
     """Read arrays; a file that would have to execute code to be read is refused."""
     if not path.is_file():
-        raise UnusableData(f"{name!r}: there is no file {str(path)!r}")
+        raise DataError(f"{name!r}: there is no file {str(path)!r}")
     try:
         with path.open("rb") as file:
             held = np.load(file, allow_pickle=False)
@@ -103,17 +103,17 @@ def _npz(path: Path, name: str) -> Examples:
                 raise ValueError("it holds one array without a name")
             arrays = {key: held[key] for key in held.files}
     except Exception as error:  # of what damage does: zip, zlib, headers, memory
-        raise UnusableData(f"{name!r}: not a readable file of plain arrays: {error}") from error
+        raise DataError(f"{name!r}: not a readable file of plain arrays: {error}") from error
     arrays = {key: array for key, array in arrays.items() if isinstance(array, np.ndarray)}
     inputs = arrays.get("inputs", arrays.get("x"))
     labels = arrays.get("labels", arrays.get("y"))
     if inputs is None or labels is None:
-        raise UnusableData(
+        raise DataError(
             f"{name!r}: holds {', '.join(map(repr, arrays)) or 'no arrays'}; "
             "give 'inputs' (or 'x') and 'labels' (or 'y')"
         )
     if inputs.dtype.kind not in "buif" or labels.dtype.kind not in "ui" or labels.ndim != 1:
-        raise UnusableData(
+        raise DataError(
             f"{name!r}: inputs are {inputs.dtype}, labels {labels.dtype} {labels.shape}; "
             "give real numbers, and whole numbers of one axis"
         )

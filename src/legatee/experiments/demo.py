@@ -16,13 +16,13 @@ from torch import nn
 
 from legatee.advice import Advice
 from legatee.advisor.advise import advise
-from legatee.data.load import load
+from legatee.data.load import load_data
 from legatee.disk import writable_folder
 from legatee.models.build import build, describe
 from legatee.progress import track
 from legatee.surgery.applying.apply import inherit
 from legatee.surgery.files.checkpoint import load_weights, read_metadata, write_weights
-from legatee.training.loop import Trainer
+from legatee.training.loop import TrainingLoop
 
 CANVAS = "canvas=16,shift=1,clutter=2,noise=0.3"
 UPSTREAM, DOWNSTREAM = "cnn:widths=24-48", "cnn:widths=16-32"
@@ -67,7 +67,7 @@ CASES = (
 )
 TRAIN = f"digits:classes=5-9,n=200,part=train,{CANVAS}"
 HELD_OUT = f"digits:classes=5-9,n=350,part=test,{CANVAS}"
-TRAINER = Trainer(  # of the downstream network, whatever it starts from
+TRAINER = TrainingLoop(  # of the downstream network, whatever it starts from
     epochs=40,
     batch_size=25,
     optimizer="sgd",
@@ -93,7 +93,7 @@ def run(
         The advice of each case, by its title.
 
     Raises:
-        UnusableOutput: If ``out`` holds something else, or cannot be written.
+        OutputError: If ``out`` holds something else, or cannot be written.
     """
     folder = writable_folder(out)
     torch.set_num_threads(1)  # these networks are too small to share between threads
@@ -104,12 +104,14 @@ def run(
 def _run(case: DemoCase, out: Path, seed: int, workers: int, command: str) -> Advice:
     """Run one case."""
     source = _upstream(case, out / "upstream.safetensors", seed)
-    make_target: Callable[[], nn.Module] = partial(build, DOWNSTREAM, classes=CLASSES, shape=SHAPE)
+    make_target: Callable[[], nn.Module] = partial(
+        build, DOWNSTREAM, num_classes=CLASSES, input_shape=SHAPE
+    )
     advice = advise(
         source,
         make_target,
-        load(f"{TRAIN},seed={seed}"),
-        load(f"{HELD_OUT},seed={seed}"),
+        load_data(f"{TRAIN},seed={seed}"),
+        load_data(f"{HELD_OUT},seed={seed}"),
         fit=TRAINER,
         seeds=range(seed * SEEDS, (seed + 1) * SEEDS),
         workers=workers,
@@ -122,7 +124,7 @@ def _run(case: DemoCase, out: Path, seed: int, workers: int, command: str) -> Ad
         },
     )
     if advice.plan is not None:
-        target = build(DOWNSTREAM, classes=CLASSES, shape=SHAPE, seed=seed)
+        target = build(DOWNSTREAM, num_classes=CLASSES, input_shape=SHAPE, seed=seed)
         inherit(advice.plan, source, target)
         write_weights(
             out / "initialised.safetensors",
@@ -140,9 +142,9 @@ def _run(case: DemoCase, out: Path, seed: int, workers: int, command: str) -> Ad
 
 def _upstream(case: DemoCase, path: Path, seed: int) -> nn.Module:
     """Return the case's upstream network: from its file where a run before this one left it."""
-    network = build(UPSTREAM, classes=CLASSES, shape=SHAPE, seed=seed)
-    data = load(f"{case.upstream},seed={seed}")
-    trainer = Trainer(epochs=case.epochs, device="cpu")
+    network = build(UPSTREAM, num_classes=CLASSES, input_shape=SHAPE, seed=seed)
+    data = load_data(f"{case.upstream},seed={seed}")
+    trainer = TrainingLoop(epochs=case.epochs, device="cpu")
     made_by = {"model": UPSTREAM, "data": data.name, "trainer": repr(trainer)}
     if path.exists() and read_metadata(path) == made_by:
         return load_weights(network, path).eval()

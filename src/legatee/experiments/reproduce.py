@@ -7,7 +7,7 @@ from pathlib import Path
 from time import perf_counter
 
 from legatee.disk import writable_folder, write_text
-from legatee.errors import UnknownName
+from legatee.errors import UnknownNameError
 from legatee.experiments.experiment import Experiment, Found
 from legatee.experiments.figures import FIGURES
 from legatee.experiments.verdicts import LEVEL, judged
@@ -30,10 +30,10 @@ def experiment(name: str) -> Experiment:
         Its declaration.
 
     Raises:
-        UnknownName: If there is none of that name; the nearest is suggested.
+        UnknownNameError: If there is none of that name; the nearest is suggested.
     """
     if name not in FIGURES:
-        raise UnknownName("figure", name, FIGURES)
+        raise UnknownNameError("figure", name, FIGURES)
     found: Experiment = import_module(f"legatee.experiments.figures.{name}").EXPERIMENT
     return found
 
@@ -61,8 +61,8 @@ def reproduce(
         What was found, in the order of the names.
 
     Raises:
-        UnknownName: If there is no such figure.
-        UnusableOutput: If the folder holds something else, or cannot be written.
+        UnknownNameError: If there is no such figure.
+        OutputError: If the folder holds something else, or cannot be written.
     """
     chosen = [experiment(name) for name in names or FIGURES]
     folder, findings = writable_folder(out), []

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from legatee.errors import LegateeError, UnknownName, UnusableCheckpoint
+from legatee.errors import CheckpointError, LegateeError, UnknownNameError
 from legatee.models.configs import configured, described
 from legatee.specs import Range, read_options
 
@@ -105,7 +105,7 @@ class ResNet(nn.Module):
 
 
 def build(
-    spec: str, *, classes: int, shape: tuple[int, int, int], seed: int | None = None
+    spec: str, *, num_classes: int, input_shape: tuple[int, int, int], seed: int | None = None
 ) -> nn.Module:
     """Return the network that a spec names, with random weights.
 
@@ -113,9 +113,9 @@ def build(
         spec: ``cnn:widths=16-32``, ``resnet:depth=8,width=16``, ``torchvision:NAME``,
             ``timm:NAME``, ``transformers:FOLDER`` or ``transformers:ID`` for the architecture that
             a ``config.json`` names, or ``package.module:factory``, which is called as
-            ``factory(num_classes=classes)``.
-        classes: Outputs [count].
-        shape: Shape of one input: channels, height, width [count].
+            ``factory(num_classes=num_classes)``.
+        num_classes: Outputs [count].
+        input_shape: Shape of one input: channels, height, width [count].
         seed: Seed of the weights, which leaves PyTorch's global generator as it was; with ``None``
             they are drawn from that generator, as all of PyTorch does.
 
@@ -123,12 +123,12 @@ def build(
         The network, in training mode on the CPU.
 
     Raises:
-        UnknownName: If there is no such kind, option or model.
-        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+        UnknownNameError: If there is no such kind, option or model.
+        CheckpointError: If there is no such config, or it asks for code of its own.
         LegateeError: If there is, but it cannot be built for these classes and this shape.
 
     Example:
-        >>> describe(build("cnn:widths=16-32", classes=5, shape=(1, 16, 16)))
+        >>> describe(build("cnn:widths=16-32", num_classes=5, input_shape=(1, 16, 16)))
         'Cnn, 16,629 parameters'
     """
     kind, _, rest = spec.partition(":")
@@ -140,9 +140,9 @@ def build(
         "transformers": configured,
     }
     if kind in makers:
-        make = makers[kind](rest, classes, shape)
+        make = makers[kind](rest, num_classes, input_shape)
     else:
-        make = partial(_factory(kind, rest), num_classes=classes)
+        make = partial(_factory(kind, rest), num_classes=num_classes)
     with torch.random.fork_rng(devices=[], enabled=seed is not None):
         if seed is not None:
             torch.default_generator.manual_seed(seed)
@@ -150,37 +150,38 @@ def build(
             network = make()
         except Exception as error:  # other people's constructors raise whatever they like
             raise LegateeError(
-                f"cannot build {spec!r} for {classes} classes of inputs {tuple(shape)}: {error}"
+                f"cannot build {spec!r} for {num_classes} classes of inputs {tuple(input_shape)}: "
+                f"{error}"
             ) from error
     if not isinstance(network, nn.Module):
         raise LegateeError(f"{spec!r} returned a {type(network).__name__}; give an nn.Module")
     return network
 
 
-def blank(spec: str, *, classes: int, shape: tuple[int, int, int]) -> nn.Module:
+def blank(spec: str, *, num_classes: int, input_shape: tuple[int, int, int]) -> nn.Module:
     """Return the network that a spec names, without weights: shapes alone, which take no memory.
 
     Args:
         spec: As :func:`build` reads it.
-        classes: Outputs [count].
-        shape: Shape of one input: channels, height, width [count].
+        num_classes: Outputs [count].
+        input_shape: Shape of one input: channels, height, width [count].
 
     Returns:
         The network on PyTorch's meta device, or with random weights where its constructor needs
         numbers.
 
     Raises:
-        UnknownName: If there is no such kind, option or model.
-        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+        UnknownNameError: If there is no such kind, option or model.
+        CheckpointError: If there is no such config, or it asks for code of its own.
         LegateeError: If there is, but it cannot be built for these classes and this shape.
     """
     try:
         with torch.device("meta"):
-            return build(spec, classes=classes, shape=shape, seed=0)
-    except (UnknownName, UnusableCheckpoint):
+            return build(spec, num_classes=num_classes, input_shape=input_shape, seed=0)
+    except (UnknownNameError, CheckpointError):
         raise
     except LegateeError:
-        return build(spec, classes=classes, shape=shape, seed=0)
+        return build(spec, num_classes=num_classes, input_shape=input_shape, seed=0)
 
 
 def usual(spec: str) -> tuple[int, tuple[int, int, int]]:
@@ -193,7 +194,7 @@ def usual(spec: str) -> tuple[int, tuple[int, int, int]]:
         Classes and shape [count]: as a config of transformers or timm tells, else ImageNet's.
 
     Raises:
-        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+        CheckpointError: If there is no such config, or it asks for code of its own.
 
     Example:
         >>> usual("cnn:widths=16-32")
@@ -253,7 +254,7 @@ def _torchvision(name: str, classes: int, shape: tuple[int, int, int]) -> Callab
     from torchvision import models  # takes seconds
 
     if name not in (known := torchvision_names()):
-        raise UnknownName("torchvision model", name, known)
+        raise UnknownNameError("torchvision model", name, known)
     if shape[0] != 3:
         raise LegateeError(
             f"torchvision's {name!r} takes 3 channels, the inputs {shape} have {shape[0]}; "
@@ -276,7 +277,7 @@ def _timm(name: str, classes: int, shape: tuple[int, int, int]) -> Callable[[], 
     import timm  # takes seconds
 
     if name not in timm.list_models():
-        raise UnknownName("timm model", name, timm.list_models())
+        raise UnknownNameError("timm model", name, timm.list_models())
     size: dict[str, Any] = {}
     if getattr(timm.models.get_pretrained_cfg(name), "fixed_input_size", False):
         size["img_size"] = shape[1:]
@@ -291,10 +292,10 @@ def _factory(module: str, name: str) -> Callable[..., nn.Module]:
         home = import_module(module)
     except Exception as error:  # the user's module raises whatever it likes
         if "." not in module and getattr(error, "name", None) == module:
-            raise UnknownName("kind of model", module, KINDS) from error
+            raise UnknownNameError("kind of model", module, KINDS) from error
         raise LegateeError(f"cannot import {module!r}: {error}") from error
     factory = getattr(home, name, None)
     if not callable(factory):
         public = [key for key, value in vars(home).items() if callable(value) and key[0] != "_"]
-        raise UnknownName(f"factory of {module}", name, public)
+        raise UnknownNameError(f"factory of {module}", name, public)
     return factory

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from legatee.errors import LegateeError, UnusableCheckpoint
+from legatee.errors import CheckpointError, LegateeError
 from legatee.models.fetch import cause, guarded, hub_or_cache
 
 ID = r"\w[\w.-]*(/\w[\w.-]*)?"  # of a model on the hub
@@ -36,7 +36,7 @@ def configured(name: str, classes: int, shape: tuple[int, int, int]) -> Callable
         What builds it, with random weights.
 
     Raises:
-        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+        CheckpointError: If there is no such config, or it asks for code of its own.
         LegateeError: If the package is not installed.
     """
     config = _config(name)
@@ -62,7 +62,7 @@ def described(
         Classes, and channels, height and width.
 
     Raises:
-        UnusableCheckpoint: If there is no such config, or it asks for code of its own.
+        CheckpointError: If there is no such config, or it asks for code of its own.
         LegateeError: If the package is not installed.
     """
     config = _config(name)
@@ -87,7 +87,7 @@ def pretrained(name: str) -> nn.Module:
         The network with its own classes.
 
     Raises:
-        UnusableCheckpoint: If there is no such config, or the weights are not of its architecture.
+        CheckpointError: If there is no such config, or the weights are not of its architecture.
         LegateeError: If the package is not installed.
         Exception: Whatever the package raises where weights are missing or damaged.
     """
@@ -111,7 +111,7 @@ def dressed(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> nn.
         A network like it with these weights.
 
     Raises:
-        UnusableCheckpoint: If they are not of its architecture.
+        CheckpointError: If they are not of its architecture.
     """
     config: Any = network.config
     options: dict[str, Any] = {"state_dict": dict(weights)}
@@ -119,10 +119,10 @@ def dressed(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> nn.
         options["dtype"] = torch.float64  # or the package would make them narrower
     try:
         return _loaded(type(network), what, config, None, **options)
-    except UnusableCheckpoint:
+    except CheckpointError:
         raise
     except Exception as error:  # whatever the package raises at names that it does not expect
-        raise UnusableCheckpoint(f"cannot read the weights of {what!r}: {cause(error)}") from error
+        raise CheckpointError(f"cannot read the weights of {what!r}: {cause(error)}") from error
 
 
 def _package() -> ModuleType:
@@ -145,7 +145,7 @@ def _config(name: str) -> Any:
     """Read the config of a folder, of the hub's cache, or of the hub."""
     transformers, spec, folder = _package(), f"transformers:{name}", Path(name)
     if not (folder / "config.json").is_file() and (folder.is_dir() or not fullmatch(ID, name)):
-        raise UnusableCheckpoint(
+        raise CheckpointError(
             f"{spec!r} is neither a folder with a config.json nor an id on the hub"
         )
     try:
@@ -155,7 +155,7 @@ def _config(name: str) -> Any:
             )
     except Exception as error:  # whatever networks, caches and other people's code raise
         verb = "read" if folder.is_dir() else "find a folder or fetch"
-        raise UnusableCheckpoint(f"cannot {verb} the config of {spec!r}: {cause(error)}") from error
+        raise CheckpointError(f"cannot {verb} the config of {spec!r}: {cause(error)}") from error
     config._attn_implementation = None  # a config may name one that would have to be downloaded
     return config
 
@@ -168,7 +168,7 @@ def _architecture(config: Any, name: str) -> Any:
         found = getattr(transformers, str(named), None)
         if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
             return found
-        raise UnusableCheckpoint(
+        raise CheckpointError(
             f"the config of {spec!r} is for {named!r}, which the transformers package has not; "
             "code that comes with a config is never run"
         )
@@ -177,7 +177,7 @@ def _architecture(config: Any, name: str) -> Any:
         if type(config) in known:
             found = known[type(config)]
             return found[0] if isinstance(found, tuple) else found
-    raise UnusableCheckpoint(
+    raise CheckpointError(
         f"the config of {spec!r} names no architecture, and transformers has no classifier of its "
         f"kind, {config.model_type!r}"
     )
@@ -198,7 +198,7 @@ def _loaded(
         logging.set_verbosity(before)
     why = _misfit(network, found)
     if why is not None:
-        raise UnusableCheckpoint(f"the weights of {what!r} do not fit the network: {why}")
+        raise CheckpointError(f"the weights of {what!r} do not fit the network: {why}")
     if left := {".".join(name.split(".")[:2]) for name in found["unexpected_keys"]}:
         LOG.warning(
             "%r holds other heads as well, which are left: %s", what, ", ".join(sorted(left))

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from legatee.errors import LegateeError, UnknownName, UnusableCheckpoint
+from legatee.errors import CheckpointError, LegateeError, UnknownNameError
 from legatee.models.build import torchvision_names
 from legatee.models.configs import pretrained
 from legatee.models.fetch import cause, guarded, hub_or_cache
@@ -23,14 +23,14 @@ def published(spec: str) -> nn.Module:
         The network with its own classes, in evaluation mode on the CPU.
 
     Raises:
-        UnknownName: If there is no such model.
-        UnusableCheckpoint: If it has no published weights, or they cannot be fetched.
+        UnknownNameError: If there is no such model.
+        CheckpointError: If it has no published weights, or they cannot be fetched.
         LegateeError: If the package that knows it is not installed.
     """
     kind, _, name = spec.partition(":")
     makers = {"torchvision": _torchvision, "timm": _timm, "transformers": pretrained, "hf": _hub}
     if kind not in makers:
-        raise UnusableCheckpoint(
+        raise CheckpointError(
             f"{spec!r} has no published weights; only {':, '.join(makers)}: have; give a file: "
             f"{spec}@FILE"
         )
@@ -40,7 +40,7 @@ def published(spec: str) -> nn.Module:
     except LegateeError:
         raise
     except Exception as error:  # whatever networks, caches and other people's code raise
-        raise UnusableCheckpoint(
+        raise CheckpointError(
             f"cannot fetch the published weights of {spec!r}; give a file instead, {spec}@FILE: "
             f"{cause(error)}"
         ) from error
@@ -51,7 +51,7 @@ def _torchvision(name: str) -> nn.Module:
 
     known = torchvision_names()
     if name not in known:
-        raise UnknownName("torchvision model", name, known)
+        raise UnknownNameError("torchvision model", name, known)
     return models.get_model(name, weights="DEFAULT", progress=False)
 
 
@@ -59,7 +59,7 @@ def _timm(name: str) -> nn.Module:
     import timm  # takes seconds
 
     if name.split(".")[0] not in timm.list_models():
-        raise UnknownName("timm model", name, timm.list_models())
+        raise UnknownNameError("timm model", name, timm.list_models())
     return _from_hub(name)
 
 

@@ -125,7 +125,7 @@ class Move(Record):
         return prod(_extent(text)[0] for text in self.put)
 
     @cached_property
-    def inherited(self) -> int:
+    def inherited_elements(self) -> int:
         """Elements of the target tensor that come from the source: all but a kernel's margin."""
         if self.blend is None or self.blend.how != "pad":
             return self.filled

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from legatee.plans.plan import TransferPlan, account
+from legatee.plans.plan import TransferPlan
+from legatee.plans.receipt import account
 
 MOST_BLOCKS = 36  # of a network that a reader can still take in [count]
 ROW = 18  # of a block in the longer column [px]
@@ -71,7 +72,9 @@ def blocks(plan: TransferPlan) -> Drawing | None:
         sizes[_block(tensor.target, depths[1])] += tensor.size
     fed: Counter[tuple[str, str]] = Counter()
     for move in plan.moves:
-        fed[_block(move.source, depths[0]), _block(move.target, depths[1])] += move.inherited
+        fed[_block(move.source, depths[0]), _block(move.target, depths[1])] += (
+            move.inherited_elements
+        )
     sources = _by_number(source for source, _ in fed)
     height = ROW * max(len(sources), len(sizes))
     starts, ends = _rows(sources, height), _rows(sizes, height)

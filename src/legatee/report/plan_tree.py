@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from legatee.plans.plan import Move, TensorAccount, TransferPlan, Untouched, account
+from legatee.plans.plan import Move, TransferPlan, Untouched
+from legatee.plans.receipt import TensorAccount, account
 
 OPEN_MODULES = 24  # the picture of a larger network starts with its stages folded
 WAYS = {
@@ -24,7 +25,7 @@ class Part:
         path: Its full name.
         name: Its name below the part that holds it.
         elements: Elements it has [count].
-        inherited: Elements of it that are inherited [count].
+        inherited_elements: Elements of it that are inherited [count].
         shape: Its shape, ``None`` for a module.
         sources: The parts of the source it inherits from, ``""`` for all of it.
         reasons: Why it, or what it holds, inherits nothing, each reason once.
@@ -36,7 +37,7 @@ class Part:
     path: str
     name: str
     elements: int
-    inherited: int
+    inherited_elements: int
     shape: tuple[int, ...] | None
     sources: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -47,7 +48,7 @@ class Part:
     @property
     def filled(self) -> float:
         """Share of its elements that is inherited [fraction, 0..1]."""
-        return self.inherited / max(self.elements, 1)
+        return self.inherited_elements / max(self.elements, 1)
 
     @property
     def origin(self) -> str:
@@ -96,7 +97,7 @@ def _tensor(tensor: TensorAccount, entries: Sequence[Move | Untouched]) -> Part:
         path=tensor.target,
         name=tensor.target,
         elements=tensor.size,
-        inherited=tensor.inherited,
+        inherited_elements=tensor.inherited_elements,
         shape=tensor.shape,
         sources=_once(tensor.sources),
         reasons=_once(entry.reason for entry in entries if isinstance(entry, Untouched)),
@@ -128,7 +129,7 @@ def _module(name: str, held: tuple[Part, ...], *, unfold: bool) -> Part:
         path=held[0].path.removesuffix(held[0].name).rstrip("."),
         name=name,
         elements=sum(part.elements for part in held),
-        inherited=sum(part.inherited for part in held),
+        inherited_elements=sum(part.inherited_elements for part in held),
         shape=None,
         sources=_once(sources),
         reasons=_once(reason for part in held for reason in part.reasons),

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from legatee.errors import UnusableOutput
+from legatee.errors import OutputError
 from legatee.results.layout import BLOCK, DONE, Unit
 
 
@@ -27,7 +27,7 @@ def load(path: str | os.PathLike[str], names: Iterable[str] | None = None) -> xr
         Its variables with their labels, in memory.
 
     Raises:
-        UnusableOutput: If there is no store, or a chunk of it is damaged, which is named.
+        OutputError: If there is no store, or a chunk of it is damaged, which is named.
     """
     with _naming(path):
         try:
@@ -50,10 +50,10 @@ def check(path: str | os.PathLike[str], *, whole: bool = True) -> None:
         whole: Whether to read everything; else it is only seen to that no file is missing.
 
     Raises:
-        UnusableOutput: If there is no store, or something of it that is done cannot be read.
+        OutputError: If there is no store, or something of it that is done cannot be read.
     """
     for _, reason in damage(path, whole=whole):
-        raise UnusableOutput(f"cannot read the results at {os.fspath(path)!r}: {reason}")
+        raise OutputError(f"cannot read the results at {os.fspath(path)!r}: {reason}")
 
 
 def identity_of(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -66,12 +66,12 @@ def identity_of(path: str | os.PathLike[str]) -> dict[str, Any]:
         What its layout said.
 
     Raises:
-        UnusableOutput: If there is no store.
+        OutputError: If there is no store.
     """
     try:
         return dict(json.loads(opened(path).attrs["identity"]))
     except (ValueError, TypeError, KeyError) as error:
-        raise UnusableOutput(f"{os.fspath(path)!r} is not a store of results") from error
+        raise OutputError(f"{os.fspath(path)!r} is not a store of results") from error
 
 
 def opened(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r") -> Any:
@@ -85,12 +85,12 @@ def opened(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r") -> Any:
         Its zarr group.
 
     Raises:
-        UnusableOutput: If there is no store.
+        OutputError: If there is no store.
     """
     try:
         return zarr.open_group(path, mode=mode)
     except Exception as error:  # what zarr raises has many types
-        raise UnusableOutput(f"{os.fspath(path)!r} is not a store of results") from error
+        raise OutputError(f"{os.fspath(path)!r} is not a store of results") from error
 
 
 def damage(path: str | os.PathLike[str], *, whole: bool = True) -> Iterator[tuple[Unit, str]]:
@@ -104,7 +104,7 @@ def damage(path: str | os.PathLike[str], *, whole: bool = True) -> Iterator[tupl
         Each such unit, with what is damaged, where and why.
 
     Raises:
-        UnusableOutput: If there is no store, or its layout is damaged.
+        OutputError: If there is no store, or its layout is damaged.
     """
     with _naming(path):
         group = opened(path)
@@ -122,7 +122,7 @@ def damage(path: str | os.PathLike[str], *, whole: bool = True) -> Iterator[tupl
             for name, array in arrays.items() if marks[at] else ():
                 chunk = tuple(unit.get(dim, 0) for dim in dims_of(array))
                 if not Path(path, name, array.metadata.encode_chunk_key(chunk)).exists():
-                    raise UnusableOutput("its file is missing")
+                    raise OutputError("its file is missing")
                 if whole:
                     array[cut_of(array, unit)]
         except Exception as error:  # what zarr and its codecs raise has many types
@@ -165,10 +165,10 @@ def _naming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Say what could not be read; what zarr and its codecs raise has many types."""
     try:
         yield
-    except UnusableOutput:
+    except OutputError:
         raise
     except Exception as error:
-        raise UnusableOutput(
+        raise OutputError(
             f"cannot read the results at {os.fspath(path)!r}: {_line(error)}"
         ) from error
 

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from legatee.errors import UnusableOutput
+from legatee.errors import OutputError
 from legatee.results.layout import DONE, Layout, Unit, lay_out
 from legatee.results.read import check, cut_of, damage, identity_of, load, opened
 
@@ -29,7 +29,7 @@ class Store:
         layout: What it holds.
 
     Raises:
-        UnusableOutput: If the path holds something else, or cannot be written.
+        OutputError: If the path holds something else, or cannot be written.
 
     Example:
         >>> import tempfile
@@ -50,29 +50,29 @@ class Store:
             if not self.path.exists():
                 lay_out(self.path, layout)
         except OSError as error:
-            raise UnusableOutput(f"cannot write {str(path)!r}: {error}") from error
+            raise OutputError(f"cannot write {str(path)!r}: {error}") from error
         group = opened(self.path, "r+")
         _check_identity(self.path, layout, identity_of(self.path))
         try:
             with zarr.config.set({"array.write_empty_chunks": True}):  # a missing chunk is damage
                 self.arrays = {name: group[name] for name in (*layout.variables, DONE)}
         except Exception as error:  # what zarr raises has many types
-            raise UnusableOutput(f"{str(path)!r} is damaged: {error}; delete it") from error
+            raise OutputError(f"{str(path)!r} is damaged: {error}; delete it") from error
         there = {name: (array.shape, array.chunks) for name, array in self.arrays.items()}
         if there != layout.arrays:
-            raise UnusableOutput(f"{str(path)!r} is damaged: its arrays changed; delete it")
+            raise OutputError(f"{str(path)!r} is damaged: its arrays changed; delete it")
 
     def pending(self) -> list[Unit]:
         """Return the units of work not yet done, in order.
 
         Raises:
-            UnusableOutput: If it cannot be told.
+            OutputError: If it cannot be told.
         """
         try:
             done = np.asarray(self.arrays[DONE][...])
         except Exception as error:  # what zarr and its codecs raise has many types
             check(self.path)
-            raise UnusableOutput(f"cannot read {str(self.path)!r}: {error}") from error
+            raise OutputError(f"cannot read {str(self.path)!r}: {error}") from error
         return [dict(zip(self.layout.block, at, strict=True)) for at in np.argwhere(~done).tolist()]
 
     def is_done(self, unit: Unit) -> bool:
@@ -116,7 +116,7 @@ class Store:
                 dropped or kept.
 
         Raises:
-            UnusableOutput: If the disk is full or the store has become unwritable.
+            OutputError: If the disk is full or the store has become unwritable.
         """
         try:
             for name in self.layout.variables:
@@ -125,7 +125,7 @@ class Store:
                 self.arrays[name][at] = np.asarray(values[name]).reshape(shape)
             self.arrays[DONE][self._place(unit)] = True
         except OSError as error:
-            raise UnusableOutput(f"cannot write {str(self.path)!r}: {error}") from error
+            raise OutputError(f"cannot write {str(self.path)!r}: {error}") from error
 
     def load(self) -> xr.Dataset:
         """Return everything written so far, in memory."""
@@ -138,7 +138,7 @@ def _check_identity(path: Path, layout: Layout, theirs: Mapping[str, Any]) -> No
     for key in sorted(set(ours) | set(theirs)):
         there, now = theirs.get(key), ours.get(key)
         if there != now:
-            raise UnusableOutput(
+            raise OutputError(
                 f"{str(path)!r} holds the results of another run: {key} is {_brief(there)} there "
                 f"and {_brief(now)} now; choose another place, or delete it"
             )

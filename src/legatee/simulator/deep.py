@@ -26,7 +26,7 @@ from numpy.random import SeedSequence, default_rng
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from legatee.errors import InvalidSetting
+from legatee.errors import SettingError
 from legatee.simulator import evaluate
 from legatee.simulator.batch import Cell, How, Measured, World
 from legatee.simulator.inherit import Heirs
@@ -75,7 +75,7 @@ def simulate_deep(
         them. Zero-shot is ``run="inherited"`` at step 0.
 
     Raises:
-        InvalidSetting: If there are no settings or seeds, or filters are to be inherited by
+        SettingError: If there are no settings or seeds, or filters are to be inherited by
             another rule than ``random``.
         LegateeError: If an option is out of its range, or more memory is needed than there is.
 
@@ -93,7 +93,7 @@ def simulate_deep(
     depth = LAYERS.check("layers", layers)
     for setting in chosen:
         if setting.inherit != "random":
-            raise InvalidSetting(f"inherit is {setting.inherit}; deeper networks know only random")
+            raise SettingError(f"inherit is {setting.inherit}; deeper networks know only random")
     how = how_of(
         chosen,
         device=device,

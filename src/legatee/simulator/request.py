@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from legatee.errors import InvalidSetting, LegateeError, UnknownName
+from legatee.errors import LegateeError, SettingError, UnknownNameError
 from legatee.simulator.batch import How, bytes_of
 from legatee.simulator.label import RUNS
 from legatee.world.quantity import Quantity
@@ -44,12 +44,12 @@ def how_of(
         The same, checked.
 
     Raises:
-        InvalidSetting: If a number is out of its range.
-        UnknownName: If there is no such ``dtype``.
+        SettingError: If a number is out of its range.
+        UnknownNameError: If there is no such ``dtype``.
         LegateeError: If there is no such device here.
     """
     if dtype not in SMALLEST:
-        raise UnknownName("dtype", str(dtype), SMALLEST)
+        raise UnknownNameError("dtype", str(dtype), SMALLEST)
     tasks = [task for setting in settings for task in setting.resolved]
     room = (max(task.m for task in tasks), max(task.n for task in tasks))
     return How(
@@ -71,16 +71,16 @@ def settings_of(given: Setting | Iterable[Setting]) -> list[Setting]:
         At least one.
 
     Raises:
-        InvalidSetting: If there is none, or something else.
+        SettingError: If there is none, or something else.
     """
     chosen = [given] if isinstance(given, Setting) else given
     if not isinstance(chosen, Iterable):
-        raise InvalidSetting(f"settings is {given!r}; expected a Setting, several, or a Grid")
+        raise SettingError(f"settings is {given!r}; expected a Setting, several, or a Grid")
     chosen = list(chosen)
     if wrong := [one for one in chosen if not isinstance(one, Setting)]:
-        raise InvalidSetting(f"settings holds {wrong[0]!r}; expected a Setting")
+        raise SettingError(f"settings holds {wrong[0]!r}; expected a Setting")
     if not chosen:
-        raise InvalidSetting("there is no setting to simulate; give one or more")
+        raise SettingError("there is no setting to simulate; give one or more")
     return chosen
 
 
@@ -94,13 +94,13 @@ def seeds_of(given: int | Iterable[int]) -> Sequence[int]:
         At least one.
 
     Raises:
-        InvalidSetting: If there is none, one comes twice, or one is no whole number from 0 on.
+        SettingError: If there is none, one comes twice, or one is no whole number from 0 on.
     """
     if isinstance(given, str) or not isinstance(given, Iterable):
         return range(_SEEDS.check("seeds", given))
     seeds = [_SEED.check("an element of seeds", seed) for seed in given]
     if not seeds or len(set(seeds)) < len(seeds):
-        raise InvalidSetting(f"seeds is {seeds}; expected one or more, none twice")
+        raise SettingError(f"seeds is {seeds}; expected one or more, none twice")
     return seeds
 
 
@@ -117,14 +117,14 @@ def memory_of(settings: list[Setting], seeds: Sequence[int], how: How, memory: f
         What a batch of runs may take [bytes].
 
     Raises:
-        InvalidSetting: If ``memory`` is out of its range, or weights would underflow.
+        SettingError: If ``memory`` is out of its range, or weights would underflow.
         LegateeError: If more memory is needed than there is.
     """
     smallest = SMALLEST[str(how.dtype).removeprefix("torch.")]
     for setting in settings:
         least = min(1.0, *(task.sigma_p for task in setting.resolved))
         if setting.sigma_0 * least < smallest:
-            raise InvalidSetting(
+            raise SettingError(
                 f"sigma_0 is {setting.sigma_0:g}, too small to compute with in {how.dtype}; "
                 f"expected at least {smallest / least:g}"
             )

@@ -63,7 +63,7 @@ def simulate(  # noqa: PLR0913 - a front door
         than that pays for.
 
     Raises:
-        InvalidSetting: If there are no settings or seeds.
+        SettingError: If there are no settings or seeds.
         LegateeError: If an option is out of its range, or more memory is needed than there is.
 
     Example:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from legatee.errors import LegateeError, UnusableOutput
+from legatee.errors import LegateeError, OutputError
 from legatee.results import Store, Unit
 from legatee.simulator.deep import simulate_deep
 from legatee.simulator.run import simulate
@@ -67,13 +67,13 @@ def compute(block: Block) -> int:
         Runs that did not end well [count].
 
     Raises:
-        UnusableOutput: If it cannot be written.
+        OutputError: If it cannot be written.
         LegateeError: If it cannot be computed.
     """
     try:
         store = _opened(block.path, block.part, tuple(block.block.items()))
         return 0 if store.is_done(block.unit) else _compute(block, store)
-    except UnusableOutput:
+    except OutputError:
         raise
     except Exception as error:  # in words: not every error survives the way back
         kind = "" if isinstance(error, LegateeError) else f"{type(error).__name__}: "
@@ -110,7 +110,7 @@ def _compute(block: Block, store: Store) -> int:
 def _opened(path: str, part: Sweep, block: tuple[tuple[str, int], ...]) -> Store:
     """Return a store in a worker, where several of its units are computed."""
     if not Path(path).exists():
-        raise UnusableOutput(
+        raise OutputError(
             f"{path!r} is not there at the worker on {node()}; workers must see the same files"
         )
     return Store(path, layout_of(part, dict(block)))

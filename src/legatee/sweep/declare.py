@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from legatee.errors import InvalidSetting
+from legatee.errors import SettingError
 from legatee.results import Layout, Variable
 from legatee.simulator.batch import seconds_of
 from legatee.simulator.deep import LAYERS, MEASURED_DEEP
@@ -48,8 +48,8 @@ class Sweep:
             [count, >= 2].
 
     Raises:
-        InvalidSetting: If a number is out of its range.
-        UnknownName: If there is no such ``dtype``.
+        SettingError: If a number is out of its range.
+        UnknownNameError: If there is no such ``dtype``.
 
     Example:
         >>> from legatee.world.setting import EXAMPLE
@@ -67,15 +67,15 @@ class Sweep:
 
     def __post_init__(self) -> None:
         if not isinstance(self.log_steps, int):
-            raise InvalidSetting(f"log_steps is {self.log_steps!r}; expected a whole number >= 2")
+            raise SettingError(f"log_steps is {self.log_steps!r}; expected a whole number >= 2")
         LAYERS.check("layers", self.layers)
         if self.layers > 2 and self.log_steps > 2:
-            raise InvalidSetting(
+            raise SettingError(
                 f"log_steps is {self.log_steps}; networks of {self.layers} layers are looked at "
                 "before training and after it, twice"
             )
         if len(self.seeds) > MOST:
-            raise InvalidSetting(f"there are {len(self.seeds)} seeds; expected {MOST} at most")
+            raise SettingError(f"there are {len(self.seeds)} seeds; expected {MOST} at most")
         object.__setattr__(self, "seeds", tuple(seeds_of(self.seeds)))
         how_of(
             [self.grid[0]],

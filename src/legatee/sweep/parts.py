@@ -11,7 +11,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from legatee.errors import UnusableOutput
+from legatee.errors import OutputError
 from legatee.results import Store, identity_of
 from legatee.sweep.declare import Box, Sweep, block_of, layout_of
 
@@ -30,7 +30,7 @@ def parts_of(
         What each of them holds, and its store.
 
     Raises:
-        UnusableOutput: If the folder holds something else, or cannot be written.
+        OutputError: If the folder holds something else, or cannot be written.
     """
     parts, rest = [], [sweep.box]
     for path in paths_of(folder):
@@ -70,7 +70,7 @@ def part_of(path: Path) -> tuple[Box, dict[str, Any]]:
         Its cells, and what else tells it from others.
 
     Raises:
-        UnusableOutput: If it is no part of a sweep.
+        OutputError: If it is no part of a sweep.
     """
     identity = identity_of(path)
     try:
@@ -82,9 +82,9 @@ def part_of(path: Path) -> tuple[Box, dict[str, Any]]:
         dims = [name.split(",")[0] for name in box]
         identity["block"] = {dim: int(identity["block"][dim]) for dim in dims}  # in order
     except (KeyError, TypeError, ValueError) as error:
-        raise UnusableOutput(f"{str(path)!r} is no part of a sweep") from error
+        raise OutputError(f"{str(path)!r} is no part of a sweep") from error
     if min(identity["block"].values()) < 1:
-        raise UnusableOutput(f"{str(path)!r} is no part of a sweep: its blocks hold nothing")
+        raise OutputError(f"{str(path)!r} is no part of a sweep: its blocks hold nothing")
     return box, identity
 
 
@@ -94,13 +94,13 @@ def _check_box(path: Path, box: Box, sweep: Sweep) -> None:
         there, now = box.get(name), sweep.box.get(name)
         if there is None or now is None:
             where = "now, but not there" if there is None else "there, but not now"
-            raise UnusableOutput(
+            raise OutputError(
                 f"{str(path.parent)!r} holds another sweep: {name} is an axis {where}; choose "
                 "another place"
             )
         known = set(now)
         if gone := [value for value in there if value not in known]:
-            raise UnusableOutput(
+            raise OutputError(
                 f"{str(path.parent)!r} holds another sweep: {name} = {gone[0]} is there and not "
                 "in the grid now; axes may become longer, not shorter; choose another place"
             )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from legatee.errors import UnknownName, UnusableOutput
+from legatee.errors import OutputError, UnknownNameError
 from legatee.results import check
 from legatee.results import load as load_store
 from legatee.simulator.batch import evenly
@@ -36,8 +36,8 @@ def load(folder: str | os.PathLike[str], names: Iterable[str] | None = None) -> 
         status ``missing`` and NaN, or 0 where all numbers are whole.
 
     Raises:
-        UnusableOutput: If there is no sweep, or a chunk of it is damaged, which is named.
-        UnknownName: If there is no variable of some name.
+        OutputError: If there is no sweep, or a chunk of it is damaged, which is named.
+        UnknownNameError: If there is no variable of some name.
     """
     paths = _some(folder)
     boxes, identities = zip(*map(part_of, paths), strict=True)
@@ -45,12 +45,12 @@ def load(folder: str | os.PathLike[str], names: Iterable[str] | None = None) -> 
         whole = {name: _ordered(v for box in boxes for v in box[name]) for name in boxes[0]}
         sweep = sweep_of(identities[0], whole)
     except (KeyError, ValueError) as error:
-        raise UnusableOutput(f"{os.fspath(folder)!r} holds no sweep: {error}") from error
+        raise OutputError(f"{os.fspath(folder)!r} holds no sweep: {error}") from error
     known = variables_of(sweep)
     wanted = list(known if names is None else names)
     for name in wanted:
         if name not in known:
-            raise UnknownName("variable", name, known)
+            raise UnknownNameError("variable", name, known)
     loaded = [_loaded(path, {*wanted, "status"}) for path in paths]
     data: dict[str, Any] = {}
     for name in wanted:
@@ -76,7 +76,7 @@ def tally(folder: str | os.PathLike[str]) -> dict[str, int]:
         Runs by status, the most frequent first [count].
 
     Raises:
-        UnusableOutput: If there is no sweep, or a chunk of it is damaged, which is named.
+        OutputError: If there is no sweep, or a chunk of it is damaged, which is named.
     """
     found: Counter[str] = Counter()
     for path in _some(folder):
@@ -96,20 +96,20 @@ def mending() -> Iterator[None]:
         Nothing.
 
     Raises:
-        UnusableOutput: If the block does.
+        OutputError: If the block does.
     """
     try:
         yield
-    except UnusableOutput as error:
+    except OutputError as error:
         hint = "legatee sweep --repair computes again what is damaged"
-        raise UnusableOutput(f"{error}; {hint}") from error
+        raise OutputError(f"{error}; {hint}") from error
 
 
 def _some(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the stores of a sweep, one at least."""
     if paths := paths_of(folder):
         return paths
-    raise UnusableOutput(f"{os.fspath(folder)!r} holds no sweep; run legatee sweep first")
+    raise OutputError(f"{os.fspath(folder)!r} holds no sweep; run legatee sweep first")
 
 
 def _loaded(path: Path, names: set[str]) -> xr.Dataset:

@@ -48,7 +48,7 @@ def run(
         What :func:`~legatee.sweep.read.load` returns.
 
     Raises:
-        UnusableOutput: If the folder holds another sweep, is damaged, or cannot be written.
+        OutputError: If the folder holds another sweep, is damaged, or cannot be written.
         LegateeError: If some blocks failed, or there are no workers; what was finished is kept.
 
     Example:
@@ -88,7 +88,7 @@ def fill(
         repair: See there.
 
     Raises:
-        UnusableOutput: See there.
+        OutputError: See there.
         LegateeError: See there.
     """
     folder = Path(out).resolve()  # workers may be elsewhere

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from legatee.errors import InvalidSetting
+from legatee.errors import SettingError
 from legatee.theory.reduced.reduce import outside, reduced
 from legatee.theory.reduced.solve import solve
 from legatee.theory.reduced.table import fixed_normals
@@ -156,7 +156,7 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
         a machine compiles for half a minute, others take about 4 ms a setting.
 
     Raises:
-        InvalidSetting: If something else is given.
+        SettingError: If something else is given.
 
     Source: *Ours*, docs/theory.md, section 4: the reduced model.
     Valid: The paper's own fields; at least 8 samples a task; d above N (1 + 2 min(m, 20) / min(N,
@@ -176,7 +176,7 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
     if isinstance(settings, Setting):
         return _predict(settings)
     if not isinstance(settings, Iterable) or isinstance(settings, str):
-        raise InvalidSetting(f"settings is {settings!r}; expected a Setting, or several")
+        raise SettingError(f"settings is {settings!r}; expected a Setting, or several")
     return [predict(setting) for setting in settings]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from legatee.data.examples import Examples, batch
-from legatee.errors import LegateeError, UnknownName
+from legatee.errors import LegateeError, UnknownNameError
 
 SCORED_AT_ONCE = 500  # examples per forward pass when nothing is learned [count]
 OnEpoch = Callable[[int, float], None]
@@ -22,7 +22,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trainer:
+class TrainingLoop:
     """How a network is trained: a linear warm-up, then half a cosine down to zero.
 
     On the CPU, the same network, data and seed give the same weights bit for bit, whatever ran
@@ -52,7 +52,7 @@ class Trainer:
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
-            raise UnknownName("optimizer", self.optimizer, OPTIMIZERS)
+            raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
         ranges = {
             "epochs": ("1 or more", self.epochs >= 1),
             "batch_size": ("2 or more, batch normalisation needs them", self.batch_size >= 2),

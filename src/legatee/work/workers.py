@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from legatee.errors import LegateeError, UnusableOutput
+from legatee.errors import LegateeError, OutputError
 from legatee.work.processes import Lost, Processes
 
 Item = TypeVar("Item")
@@ -149,7 +149,7 @@ def each(
         Items that failed, each with the reason.
 
     Raises:
-        UnusableOutput: If a worker cannot write: the others could not either.
+        OutputError: If a worker cannot write: the others could not either.
         LegateeError: If there are no workers any more.
     """
     coming, again = enumerate(items), deque[tuple[int, Item]]()
@@ -185,7 +185,7 @@ def _outcome(future: Future, lost: tuple[type[BaseException], ...]) -> tuple[str
         return "done", future.result()
     except lost as error:
         return "lost", f"its worker was lost ({error})"
-    except UnusableOutput:
+    except OutputError:
         raise
     except Exception as error:
         return "failed", str(error) or type(error).__name__

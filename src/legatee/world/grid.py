@@ -6,7 +6,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-from legatee.errors import InvalidSetting, UnknownName
+from legatee.errors import SettingError, UnknownNameError
 from legatee.world.quantity import QUANTITIES
 from legatee.world.setting import FIELDS, Setting, Value, fields
 
@@ -28,9 +28,9 @@ class Grid:
             values holds one for each field, and the first field's tell them apart.
 
     Raises:
-        InvalidSetting: If there is no axis, an axis has no value or the same one twice, or a
+        SettingError: If there is no axis, an axis has no value or the same one twice, or a
             value is out of range.
-        UnknownName: If an axis is no field of a setting.
+        UnknownNameError: If an axis is no field of a setting.
 
     Example:
         >>> from legatee.world.setting import EXAMPLE
@@ -46,14 +46,14 @@ class Grid:
 
     def __post_init__(self) -> None:
         if not isinstance(self.base, Setting):
-            raise InvalidSetting(f"base is {self.base!r}; expected a Setting")
+            raise SettingError(f"base is {self.base!r}; expected a Setting")
         if not self.axes:
-            raise InvalidSetting("the grid has no axes; give at least one field and its values")
+            raise SettingError("the grid has no axes; give at least one field and its values")
         axes = {_name(name): _values(_name(name), given) for name, given in self.axes.items()}
         object.__setattr__(self, "axes", axes)
         named = [field for name in axes for field in name.split(",")]
         if twice := [name for name in named if named.count(name) > 1]:
-            raise InvalidSetting(f"the grid has {twice[0]} on two axes; expected it on one")
+            raise SettingError(f"the grid has {twice[0]} on two axes; expected it on one")
         agrees = {name: bool(set(AGREEING) & set(name.split(","))) for name in axes}
         for name, values in axes.items():  # each value with the base ...
             if not agrees[name]:
@@ -116,21 +116,21 @@ def _name(given: str) -> str:
     names = [part.strip() for part in str(given).split(",")]
     for name in names:
         if name not in FIELDS:
-            raise UnknownName("field", name, FIELDS)
+            raise UnknownNameError("field", name, FIELDS)
     return ",".join(names)
 
 
 def _values(name: str, given: Iterable[object]) -> Values:
     """Return the values of an axis as plain numbers or words."""
     if isinstance(given, str | set) or not isinstance(given, Iterable):
-        raise InvalidSetting(f"the grid's axis {name} is {given!r}; expected a list of values")
+        raise SettingError(f"the grid's axis {name} is {given!r}; expected a list of values")
     names = name.split(",")
     rows = [value if len(names) > 1 else (value,) for value in given]
     if not rows:
-        raise InvalidSetting(f"the grid's axis {name} is empty; expected a value or more")
+        raise SettingError(f"the grid's axis {name} is empty; expected a value or more")
     for row in rows:
         if not isinstance(row, list | tuple) or len(row) != len(names):
-            raise InvalidSetting(
+            raise SettingError(
                 f"the grid's axis {name} has a value {row!r}; expected one for each of the "
                 f"{len(names)} fields"
             )
@@ -139,7 +139,7 @@ def _values(name: str, given: Iterable[object]) -> Values:
         for row in rows
     ]
     if len({row[0] for row in checked}) < len(checked):
-        raise InvalidSetting(
+        raise SettingError(
             f"the grid's axis {name} has a value twice: {[row[0] for row in checked]}"
         )
     return tuple(checked) if len(names) > 1 else tuple(row[0] for row in checked)

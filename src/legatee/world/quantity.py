@@ -6,7 +6,7 @@ from math import floor, nan
 from numbers import Real
 from typing import Any
 
-from legatee.errors import InvalidSetting
+from legatee.errors import SettingError
 
 COUNTABLE = 10**15  # whole numbers up to here are exact in floating point
 SMALLEST, LARGEST = 1e-30, 1e30  # other numbers: what formulas make of them is in floating point
@@ -53,7 +53,7 @@ class Quantity:
             The number.
 
         Raises:
-            InvalidSetting: If it is not a number in range; field, value and range are named.
+            SettingError: If it is not a number in range; field, value and range are named.
         """
         number = nan
         if isinstance(value, Real):
@@ -65,7 +65,7 @@ class Quantity:
             and not (self.whole and number != floor(number))
         )
         if not fits:
-            raise InvalidSetting(f"{name} is {value!r}; expected {self.range}")
+            raise SettingError(f"{name} is {value!r}; expected {self.range}")
         return int(value) if self.whole else number
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from math import floor
 from typing import Any, Self
 
-from legatee.errors import InvalidSetting, UnknownName
+from legatee.errors import SettingError, UnknownNameError
 from legatee.world.quantity import QUANTITIES, TASK, TRAINING, Quantity
 
 RULES = ("random", "selected", "active")
@@ -27,7 +27,7 @@ class Task:
         steps: Steps of gradient descent, the setting's if ``None`` [count, >= 1].
 
     Raises:
-        InvalidSetting: If a value is out of its range; field, value and range are named.
+        SettingError: If a value is out of its range; field, value and range are named.
 
     Example:
         >>> Task(n=100, v_norm=3.0, sigma_p=1.0).steps is None
@@ -104,7 +104,7 @@ class Setting:
             inherited when ``inherit`` is ``active`` [fraction, 0..1].
 
     Raises:
-        InvalidSetting: If a value is out of its range, or more filters would be inherited than
+        SettingError: If a value is out of its range, or more filters would be inherited than
             the upstream network has.
 
     Example:
@@ -136,12 +136,12 @@ class Setting:
     def __post_init__(self) -> None:
         _check(self, {k: q for k, q in QUANTITIES.items() if "." not in k})
         if self.inherit not in RULES:
-            raise UnknownName("inherit", str(self.inherit), RULES)
+            raise UnknownNameError("inherit", str(self.inherit), RULES)
         for name in ("upstream", "downstream"):
             if not isinstance(given := getattr(self, name), Task):
-                raise InvalidSetting(f"{name} is {given!r}; expected a Task")
+                raise SettingError(f"{name} is {given!r}; expected a Task")
         if self.inherited_filters > (there := self.resolved[0].m):
-            raise InvalidSetting(
+            raise SettingError(
                 f"alpha is {self.alpha:g}, so {self.inherited_filters} filters per sign would be "
                 f"inherited; expected at most the upstream network's {there} (upstream.m)"
             )
@@ -184,15 +184,15 @@ class Setting:
             The setting.
 
         Raises:
-            InvalidSetting: If the text is not JSON, or a field is missing or out of range.
-            UnknownName: If there is no field of some name.
+            SettingError: If the text is not JSON, or a field is missing or out of range.
+            UnknownNameError: If there is no field of some name.
         """
         try:
             given = json.loads(text)
         except (TypeError, ValueError) as error:
-            raise InvalidSetting(f"not a setting: {error}") from error
+            raise SettingError(f"not a setting: {error}") from error
         if not isinstance(given, dict):
-            raise InvalidSetting(f"not a setting: expected a table of fields, got {given!r}")
+            raise SettingError(f"not a setting: expected a table of fields, got {given!r}")
         return cls.of(given)
 
     @classmethod
@@ -206,8 +206,8 @@ class Setting:
             The setting.
 
         Raises:
-            InvalidSetting: If a field is missing or out of range.
-            UnknownName: If there is no field of some name.
+            SettingError: If a field is missing or out of range.
+            UnknownNameError: If there is no field of some name.
         """
         flat: dict[str, Any] = {}
         for name, value in fields.items():
@@ -218,9 +218,9 @@ class Setting:
                 flat[name] = value
         for name in flat:
             if name not in FIELDS:
-                raise UnknownName("field", name, FIELDS)
+                raise UnknownNameError("field", name, FIELDS)
         if missing := [name for name in REQUIRED if name not in flat]:
-            raise InvalidSetting(f"the setting has no {', no '.join(missing)}")
+            raise SettingError(f"the setting has no {', no '.join(missing)}")
         rest: dict[str, Any] = {name: value for name, value in flat.items() if "." not in name}
         return cls(upstream=_task("upstream", flat), downstream=_task("downstream", flat), **rest)
 
@@ -264,8 +264,8 @@ def _task(name: str, flat: Mapping[str, Any]) -> Task:
     own = {k.partition(".")[2]: v for k, v in flat.items() if k.startswith(f"{name}.")}
     try:
         return Task(**own)
-    except InvalidSetting as error:
-        raise InvalidSetting(f"{name}.{error}") from None
+    except SettingError as error:
+        raise SettingError(f"{name}.{error}") from None
 
 
 def _check(of: Task | Setting, quantities: Mapping[str, Quantity]) -> None:

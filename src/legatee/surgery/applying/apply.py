@@ -6,8 +6,9 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from legatee.errors import TransferRefused
-from legatee.plans.plan import Move, Receipt, TransferPlan, account
+from legatee.errors import TransferError
+from legatee.plans.plan import Move, TransferPlan
+from legatee.plans.receipt import Receipt, account
 from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.casts import Allowed, check_types, check_values, is_finite
 from legatee.surgery.applying.elements import copy, take, write
@@ -43,7 +44,7 @@ def inherit(
         for as long as the receipt is kept.
 
     Raises:
-        TransferRefused: If the plan was made for another architecture or is empty, a weight of
+        TransferError: If the plan was made for another architecture or is empty, a weight of
             the source is NaN or infinite, or a copy would lose precision or range.
 
     Example:
@@ -51,7 +52,7 @@ def inherit(
         >>> wide = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
         >>> slim = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
         >>> receipt = inherit(plan(wide, slim), wide, slim)
-        >>> bool((slim[0].weight == wide[0].weight[::2]).all()), f"{receipt.inherited:.2f}"
+        >>> bool((slim[0].weight == wide[0].weight[::2]).all()), f"{receipt.inherited_fraction:.2f}"
         (True, '0.62')
     """
     transfer = Transfer(
@@ -78,7 +79,7 @@ class Transfer(Mapping[str, Tensor]):
         allowed: What copies may do to values.
 
     Raises:
-        TransferRefused: If the plan does not fit the networks.
+        TransferError: If the plan does not fit the networks.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class Transfer(Mapping[str, Tensor]):
             named = f"{move.source!r} into {move.target!r}"
             value, into = given[move.source], self.held[move.target]
             if value.is_meta or into.is_meta:
-                raise TransferRefused(
+                raise TransferError(
                     f"cannot copy {named}: on the meta device there are shapes but no weights; "
                     "give both networks their weights first"
                 )
@@ -130,7 +131,7 @@ class Transfer(Mapping[str, Tensor]):
             The same tensor.
 
         Raises:
-            TransferRefused: If a value may not pass.
+            TransferError: If a value may not pass.
         """
         moves = self.moves[name]
         plain = True  # so far, what was written is known to be what was taken
@@ -155,7 +156,7 @@ def _check_made_for(
     """Refuse networks that the plan was not made for, and a plan that does nothing unasked."""
     if not plan.moves and plan.alpha > 0:
         reasons = "; ".join(f"{rest.target}: {rest.reason}" for rest in plan.untouched[:3])
-        raise TransferRefused(f"nothing would be inherited ({reasons or 'the plan is empty'})")
+        raise TransferError(f"nothing would be inherited ({reasons or 'the plan is empty'})")
     wanted = {move.source: move.source_shape for move in plan.moves}
     for which, digest, tensors, first in (
         ("source", plan.source_digest, given, _difference(wanted, given, whole=False)),
@@ -163,7 +164,7 @@ def _check_made_for(
     ):
         actual = architecture_digest(tensors)
         if first or actual != digest:
-            raise TransferRefused(
+            raise TransferError(
                 f"the plan was made for another {which} (architecture {digest}, this one is "
                 f"{actual}: {first or 'other number types, or tensors that the plan leaves out'})"
                 "; plan again, or build the network that it was made for"
@@ -192,7 +193,7 @@ def _check_memory(held: Mapping[str, Tensor], written: set[str]) -> None:
     )
     for (_, end, one), (start, _, other) in pairwise(spans):
         if start < end and {one, other} & written:
-            raise TransferRefused(
+            raise TransferError(
                 f"{one!r} and {other!r} of the target share memory without being one parameter; "
                 "make them one, or give each its own"
             )

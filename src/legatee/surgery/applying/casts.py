@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from legatee.errors import TransferRefused
+from legatee.errors import TransferError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,12 @@ def check_types(given: torch.dtype, wanted: torch.dtype, what: str, allowed: All
         allowed: What it may do all the same.
 
     Raises:
-        TransferRefused: If the second type does not hold every value of the first.
+        TransferError: If the second type does not hold every value of the first.
     """
     fractions = given.is_floating_point and wanted.is_floating_point
     if given == wanted or _holds(wanted, given) or (allowed.rounding and fractions):
         return
-    raise TransferRefused(
+    raise TransferError(
         f"cannot copy {what}: {given} into {wanted} would lose range or precision; "
         + ("allow rounding, or convert" if fractions else "convert")
         + " one of them first"
@@ -58,22 +58,22 @@ def check_values(written: Tensor, given: Tensor, what: str, allowed: Allowed) ->
         allowed: What a copy may do.
 
     Raises:
-        TransferRefused: If a value is NaN or infinite, or a whole number was rounded.
+        TransferError: If a value is NaN or infinite, or a whole number was rounded.
     """
     if not _is_inexact(written):
         return
     if not _is_inexact(given) and not written.to(given.dtype).equal(given):
-        raise TransferRefused(
+        raise TransferError(
             f"cannot copy {what}: {written.dtype} does not hold its whole numbers exactly"
         )
     if allowed.nonfinite or is_finite(written):
         return
     if is_finite(given):
-        raise TransferRefused(
+        raise TransferError(
             f"cannot copy {what}: some numbers are beyond the range of {written.dtype} and would "
             "become infinite; allow what is not finite, or convert the source first"
         )
-    raise TransferRefused(
+    raise TransferError(
         f"cannot copy {what}: it holds NaN or infinite weights; mend the source, or allow what is "
         "not finite"
     )

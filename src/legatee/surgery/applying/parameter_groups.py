@@ -4,8 +4,8 @@ from typing import TypedDict
 
 from torch import nn
 
-from legatee.errors import TransferRefused
-from legatee.plans.plan import Receipt
+from legatee.errors import TransferError
+from legatee.plans.receipt import Receipt
 from legatee.surgery.network.names import without_wrappers
 
 
@@ -51,7 +51,7 @@ def parameter_groups(
         are in none.
 
     Raises:
-        TransferRefused: If a rate is negative, or the receipt does not account for a parameter.
+        TransferError: If a rate is negative, or the receipt does not account for a parameter.
 
     Example:
         >>> import torch
@@ -71,11 +71,11 @@ def parameter_groups(
         "fresh": fresh,
     }
     if low := [name for name, rate in rates.items() if not rate >= 0]:
-        raise TransferRefused(f"the learning rate {low[0]} is {rates[low[0]]}; expected 0 or more")
+        raise TransferError(f"the learning rate {low[0]} is {rates[low[0]]}; expected 0 or more")
     kinds = {}
     for account in receipt.tensors:
-        kind = "partial" if account.inherited and account.untouched else "inherited"
-        kinds[account.target] = kind if account.inherited else "fresh"
+        kind = "partial" if account.inherited_elements and account.untouched else "inherited"
+        kinds[account.target] = kind if account.inherited_elements else "fresh"
     names = without_wrappers(list(kinds))
     kinds = dict(zip(names, kinds.values(), strict=True))
     found: dict[str, list[nn.Parameter]] = {name: [] for name in rates}
@@ -84,7 +84,7 @@ def parameter_groups(
         without_wrappers(list(parameters)), parameters.values(), strict=True
     ):
         if bare not in kinds:
-            raise TransferRefused(
+            raise TransferError(
                 f"the receipt does not account for {bare!r}: it is of a transfer into another "
                 "network"
             )

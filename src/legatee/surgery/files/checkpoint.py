@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from legatee.disk import replacing
-from legatee.errors import TransferRefused, UnusableCheckpoint, UnusableOutput
+from legatee.errors import CheckpointError, OutputError, TransferError
 from legatee.surgery.applying.casts import Allowed, check_types, check_values
 from legatee.surgery.applying.rollback import all_or_nothing
 from legatee.surgery.files.serialise import serialise
@@ -39,23 +39,23 @@ def read_weights(path: str | os.PathLike[str], key: str | None = None) -> Mappin
         no memory of its own as long as it is only read.
 
     Raises:
-        UnusableCheckpoint: If the file is missing, damaged, holds no tensors, or would have to
+        CheckpointError: If the file is missing, damaged, holds no tensors, or would have to
             execute code to be read.
     """
     file = Path(path)
     if not file.is_file():
-        raise UnusableCheckpoint(f"no weights at {str(path)!r}: there is no such file")
+        raise CheckpointError(f"no weights at {str(path)!r}: there is no such file")
     safe = file.name.endswith((".safetensors", INDEX))
     try:
         if safe:
             found: Any = _Mapped(_shards(file) if file.name.endswith(INDEX) else [(file, None)])
         else:
             found = _unpickled(file)
-    except UnusableCheckpoint:
+    except CheckpointError:
         raise
     except Exception as error:  # whatever a damaged or hostile file provokes
         kind = "whole .safetensors" if safe else "weights-only"
-        raise UnusableCheckpoint(
+        raise CheckpointError(
             f"cannot read {str(path)!r}: it is damaged, or more than weights (only a {kind} file "
             f"is read, nothing is executed; save the state_dict): {_first_line(error)}"
         ) from error
@@ -72,15 +72,13 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
         Text by key; empty if it carries none.
 
     Raises:
-        UnusableCheckpoint: If it is missing or not a ``.safetensors`` file.
+        CheckpointError: If it is missing or not a ``.safetensors`` file.
     """
     try:
         with safe_open(os.fspath(path), framework="pt") as file:
             return dict(file.metadata() or {})
     except Exception as error:
-        raise UnusableCheckpoint(
-            f"cannot read {os.fspath(path)!r}: {_first_line(error)}"
-        ) from error
+        raise CheckpointError(f"cannot read {os.fspath(path)!r}: {_first_line(error)}") from error
 
 
 def fitted(weights: Mapping[str, Tensor], network: nn.Module, what: str) -> Mapping[str, Tensor]:
@@ -95,7 +93,7 @@ def fitted(weights: Mapping[str, Tensor], network: nn.Module, what: str) -> Mapp
         Tensors by name in the network's order, ties once; each converted when it is asked for.
 
     Raises:
-        TransferRefused: If a tensor is missing, unknown, of another shape, or of a type that the
+        TransferError: If a tensor is missing, unknown, of another shape, or of a type that the
             network's does not hold.
     """
     held = state(network)
@@ -105,7 +103,7 @@ def fitted(weights: Mapping[str, Tensor], network: nn.Module, what: str) -> Mapp
     missing = sorted(name for name in held if bare[name] not in names)
     unknown = sorted(set(names) - set(bare.values()) - tied)
     if missing or unknown:
-        raise TransferRefused(
+        raise TransferError(
             f"{what!r} is not of this architecture: it lacks {len(missing)} tensors "
             f"[{', '.join(missing[:3])}] and holds {len(unknown)} unknown ones "
             f"[{', '.join(unknown[:3])}]"
@@ -113,7 +111,7 @@ def fitted(weights: Mapping[str, Tensor], network: nn.Module, what: str) -> Mapp
     for name, value in held.items():
         given = weights[names[bare[name]]]
         if given.shape != value.shape:
-            raise TransferRefused(
+            raise TransferError(
                 f"{what!r} holds {name!r} as {tuple(given.shape)}; "
                 f"the network has {tuple(value.shape)}"
             )
@@ -135,8 +133,8 @@ def load_weights(
         The same network.
 
     Raises:
-        UnusableCheckpoint: If the file cannot be read.
-        TransferRefused: If a tensor is missing, unknown or of another shape, or not finite.
+        CheckpointError: If the file cannot be read.
+        TransferError: If a tensor is missing, unknown or of another shape, or not finite.
     """
     what, held = os.fspath(path), state(network)
     given = fitted(read_weights(path, key), network, what)
@@ -163,10 +161,10 @@ def write_weights(
         weights: What to write in place of what the network holds now, tensor by tensor.
 
     Raises:
-        UnusableOutput: If the file cannot be written, or is not called ``.safetensors``.
+        OutputError: If the file cannot be written, or is not called ``.safetensors``.
     """
     if Path(path).suffix != ".safetensors":
-        raise UnusableOutput(f"{os.fspath(path)!r} would hold safetensors; end its name so")
+        raise OutputError(f"{os.fspath(path)!r} would hold safetensors; end its name so")
     held = state(network)
     first = {id(value): name for name, value in held.items()}
     tied = {
@@ -194,7 +192,7 @@ class _Mapped(Mapping[str, Tensor]):
             file = safe_open(path, framework="pt")
             held = file.keys()
             if missing := set(names or ()) - set(held):
-                raise UnusableCheckpoint(f"{str(path)!r} lacks {min(missing)!r} of its index")
+                raise CheckpointError(f"{str(path)!r} lacks {min(missing)!r} of its index")
             self._homes |= dict.fromkeys(held if names is None else names, file)
             for name in held if names is None else names:
                 file.get_tensor(name)  # of a type that PyTorch does not know: now, not later
@@ -231,11 +229,11 @@ def _shards(index: Path) -> list[tuple[Path, list[str] | None]]:
     found: dict[Path, list[str]] = {}
     for name, file in json.loads(index.read_text(encoding="utf-8"))["weight_map"].items():
         if Path(file).name != file or not file.endswith(".safetensors"):
-            raise UnusableCheckpoint(f"{str(index)!r} names {file!r}, which is no file beside it")
+            raise CheckpointError(f"{str(index)!r} names {file!r}, which is no file beside it")
         found.setdefault(index.parent / file, []).append(name)
     for file in found:
         if not file.is_file():
-            raise UnusableCheckpoint(f"{str(index)!r} names {file.name!r}, which is missing")
+            raise CheckpointError(f"{str(index)!r} names {file.name!r}, which is missing")
     return list(found.items())
 
 
@@ -252,19 +250,19 @@ def _below(found: Any, key: str | None, path: str) -> dict[str, Tensor]:
     if key is None:
         key = next((nest for nest in NESTS if isinstance(found, Mapping) and nest in groups), None)
     elif key not in groups:
-        raise UnusableCheckpoint(
+        raise CheckpointError(
             f"{path!r} holds no tensors under {key!r}"
             + (f"; it does under {', '.join(map(repr, groups))}" if groups else "")
         )
     tensors = _tensors(found if key is None else groups[key])
     if not tensors:
-        raise UnusableCheckpoint(
+        raise CheckpointError(
             f"{path!r} holds no tensors by name"
             + (f", but some under {' and '.join(map(repr, groups))}: say which" if groups else "")
         )
     for name, value in tensors.items():
         if (kind := _unusual(value)) is not None:
-            raise UnusableCheckpoint(
+            raise CheckpointError(
                 f"{path!r} holds {name!r} as a {kind} tensor; save it dense, with its numbers"
             )
     return tensors

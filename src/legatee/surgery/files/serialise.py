@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from legatee.errors import UnusableOutput
+from legatee.errors import OutputError
 
 # The format's own names, https://github.com/huggingface/safetensors#format
 TYPES = {
@@ -45,7 +45,7 @@ def serialise(
         Bytes to be written one after the other.
 
     Raises:
-        UnusableOutput: If the format has no such type.
+        OutputError: If the format has no such type.
     """
     order = sorted(described, key=lambda name: (-described[name].itemsize, name))  # keeps alignment
     header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
@@ -53,7 +53,7 @@ def serialise(
     for name in order:
         value, start = described[name], end
         if value.dtype not in TYPES:
-            raise UnusableOutput(f"{name!r} is {value.dtype}, which .safetensors cannot hold")
+            raise OutputError(f"{name!r} is {value.dtype}, which .safetensors cannot hold")
         end += value.numel() * value.itemsize
         shape = list(value.shape)
         header[name] = {

@@ -9,7 +9,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from legatee.errors import TransferRefused, UnusableCheckpoint
+from legatee.errors import CheckpointError, TransferError
 from legatee.plans.plan import TransferPlan
 from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.elements import take
@@ -52,13 +52,13 @@ class Provenance(BaseModel):
             What it says; nothing is checked.
 
         Raises:
-            UnusableCheckpoint: If it cannot be read or says nothing.
+            CheckpointError: If it cannot be read or says nothing.
         """
         try:
             return cls.model_validate(read_metadata(path))
         except ValidationError as error:
             missing = ", ".join(str(one["loc"][0]) for one in error.errors())
-            raise UnusableCheckpoint(
+            raise CheckpointError(
                 f"{os.fspath(path)!r} does not say how it was made (it lacks {missing}); "
                 "only what `legatee inherit` wrote can be verified"
             ) from error
@@ -104,22 +104,22 @@ def verify(
         inherited elements were not compared with anything.
 
     Raises:
-        UnusableCheckpoint: If the file cannot be read, or is not what it says.
-        TransferRefused: If the source is not the one that the file was made from.
+        CheckpointError: If the file cannot be read, or is not what it says.
+        TransferError: If the source is not the one that the file was made from.
     """
     what = os.fspath(path)
     said, weights = Provenance.of_file(path), read_weights(path)
     plan = TransferPlan.from_json(said.plan)
     names = dict.fromkeys(entry.target for entry in plan.entries)
     if plan.digest != said.plan_digest:
-        raise UnusableCheckpoint(f"{what!r} is not what it says: its plan was changed")
+        raise CheckpointError(f"{what!r} is not what it says: its plan was changed")
     if (
         set(names) != set(weights)
         or architecture_digest({name: weights[name] for name in names}) != plan.target_digest
     ):
-        raise UnusableCheckpoint(f"{what!r} is not what it says: its plan is for other tensors")
+        raise CheckpointError(f"{what!r} is not what it says: its plan is for other tensors")
     if weights_digest(weights) != said.weights_digest:
-        raise UnusableCheckpoint(
+        raise CheckpointError(
             f"{what!r} is not what it says: its weights were changed since they were inherited"
         )
     if source is not None:
@@ -136,9 +136,9 @@ def _compare(
 ) -> None:
     """Refuse a source that a file was not made from, and a file that differs from its source."""
     if architecture_digest(source) != plan.source_digest:
-        raise TransferRefused(f"{what!r} inherited from a network of another architecture")
+        raise TransferError(f"{what!r} inherited from a network of another architecture")
     if weights_digest(source) != said.source_digest:
-        raise TransferRefused(f"{what!r} inherited from other weights than these")
+        raise TransferError(f"{what!r} inherited from other weights than these")
     for move in plan.moves:
         given = blended(take(source[move.source].detach(), move.take), move)
         found = take(weights[move.target], move.put)
@@ -147,7 +147,7 @@ def _compare(
         else:  # resizing may round in another way on another machine
             same = torch.allclose(given.to(found.dtype), found, atol=1e-6, equal_nan=True)
         if not same:
-            raise UnusableCheckpoint(
+            raise CheckpointError(
                 f"{what!r} is not what it says: {move.target!r} differs from {move.source!r} of "
                 "its source"
             )

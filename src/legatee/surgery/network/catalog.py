@@ -10,7 +10,7 @@ from math import prod
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from legatee.errors import TransferRefused, UntraceableNetwork
+from legatee.errors import TraceError, TransferError
 from legatee.surgery.network.axis_roles import axis_roles
 from legatee.surgery.network.cache import Architecture, architecture
 from legatee.surgery.network.example_inputs import guesses
@@ -165,15 +165,15 @@ def state(network: nn.Module) -> dict[str, Tensor]:
         The live tensors, in the order of the state dict.
 
     Raises:
-        TransferRefused: If it is no network, or one whose tensors have no shape yet.
+        TransferError: If it is no network, or one whose tensors have no shape yet.
     """
     if not isinstance(network, nn.Module):
-        raise TransferRefused(f"a network is expected, not a {type(network).__name__}")
+        raise TransferError(f"a network is expected, not a {type(network).__name__}")
     first: dict[int, str] = {}
     saved: dict[str, Tensor] = network.state_dict(keep_vars=True)
     for name, value in saved.items():
         if is_lazy(value):
-            raise TransferRefused(
+            raise TransferError(
                 f"{name!r} has no shape before the network has run; run it once on an example"
             )
         first.setdefault(id(value), name)
@@ -203,7 +203,7 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
         Its tensors and channel groups.
 
     Raises:
-        UntraceableNetwork: If it does not run on the example, or on any that was guessed.
+        TraceError: If it does not run on the example, or on any that was guessed.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
@@ -211,7 +211,7 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
         [(4, [('0.bias', 0), ('0.weight', 0), ('2.weight', 1)])]
     """
     held = state(network)
-    failure: UntraceableNetwork | None = None
+    failure: TraceError | None = None
     for candidate in [example] if example is not None else guesses(network):
         try:
             seen = architecture(network, held, candidate)
@@ -219,9 +219,9 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
             seen = None
         try:
             return _catalog(network, candidate) if seen is None else _seen_before(seen)
-        except UntraceableNetwork as error:
+        except TraceError as error:
             failure = failure or error
-    raise failure or UntraceableNetwork("the network has no layer to guess its input from")
+    raise failure or TraceError("the network has no layer to guess its input from")
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from legatee.errors import UntraceableNetwork
+from legatee.errors import TraceError
 from legatee.surgery.network.calls import Call, Fields, Rule, along, aten, support
 
 
@@ -97,7 +97,7 @@ def _stack(call: Call) -> list[Fields]:
     found = [sorted(call.fields(x), key=lambda f: sorted(support(f))) for x in parts]
     lying = {tuple(frozenset(support(f)) for f in fields) for fields in found}
     if not all(found) or (len(lying) > 1 and any(len(fields) > 1 for fields in found)):
-        raise UntraceableNetwork("stacking tensors of which some have no channels, or others")
+        raise TraceError("stacking tensors of which some have no channels, or others")
     return [
         [
             torch.cat(torch.broadcast_tensors(*(f.unsqueeze(axis) for f in laid)), axis)
@@ -115,7 +115,7 @@ def _pad(call: Call) -> list[Fields]:
             after = 2 * (x.ndim - 1 - axis)
             if any(padding[after : after + 2]):
                 if len(support(f)) > 1 or min(padding[after : after + 2]) < 0:
-                    raise UntraceableNetwork("padding of channels that are mixed, or cutting them")
+                    raise TraceError("padding of channels that are mixed, or cutting them")
                 before, behind = (call.equal.fresh(n) for n in padding[after : after + 2])
                 f = along(torch.cat([before, f.reshape(-1), behind]), axis, x.ndim)
         found.append(f)
@@ -135,7 +135,7 @@ def _looked_up(call: Call) -> list[Fields]:
     x, indices = call.args[:2]
     given = [axis for axis, index in enumerate(indices) if index is not None]
     if len(given) != 1:
-        raise UntraceableNetwork("an index along several axes at once is not understood")
+        raise TraceError("an index along several axes at once is not understood")
     (axis,) = given
     index = indices[axis]
     found = []
@@ -174,7 +174,7 @@ def made(call: Call) -> list[Fields]:
 def _restrided(call: Call) -> list[Fields]:
     """Another order in memory is the same tensor; anything else is not followed."""
     if call.args[0].shape != call.outs[0].shape:
-        raise UntraceableNetwork("a view by strides is not understood")
+        raise TraceError("a view by strides is not understood")
     return [call.fields(call.args[0])]
 
 

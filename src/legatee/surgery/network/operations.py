@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from legatee.errors import UntraceableNetwork
+from legatee.errors import TraceError
 from legatee.surgery.network.calls import Call, Fields, Rule, along, aten, support
 
 
@@ -20,7 +20,7 @@ def _convolution(call: Call) -> list[Fields]:
         call.equate(read, call.at(weight, axis_in))
     else:  # a group of the convolution becomes one block, on both its sides
         if transposed or shown is None:
-            raise UntraceableNetwork("grouped transposed convolutions are not understood")
+            raise TraceError("grouped transposed convolutions are not understood")
         blocks = shown.reshape(groups, -1)
         call.equate(blocks, blocks[:, :1])
         if read is not None:

@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
-from legatee.errors import UntraceableNetwork
+from legatee.errors import TraceError
 from legatee.surgery.network.calls import Call, along, squeezed
 from legatee.surgery.network.equalities import Equalities
 from legatee.surgery.network.layouts import MOVING, made
@@ -64,7 +64,7 @@ def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> Ch
         The channels of every axis of every tensor.
 
     Raises:
-        UntraceableNetwork: If the network does not run on that input, or uses an operation whose
+        TraceError: If the network does not run on that input, or uses an operation whose
             effect on channels is not known.
     """
     mode = _ChannelTrace()
@@ -82,11 +82,11 @@ def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> Ch
             copy = _copy(network, shadows)
             with mode:
                 output = copy(stand_in)
-        except UntraceableNetwork:
+        except TraceError:
             raise
         except Exception as error:  # the user's forward raises whatever it likes
             cause = " ".join(str(error).split())[:200] or type(error).__name__
-            raise UntraceableNetwork(
+            raise TraceError(
                 f"the network does not run on shape {tuple(example.shape)}: {cause}"
             ) from error
     return mode.channels(output)
@@ -178,7 +178,7 @@ class _ChannelTrace(TorchDispatchMode):
         Positions, which no layer makes or reads, may be pooled or looked up as one likes.
 
         Raises:
-            UntraceableNetwork: If there are any.
+            TraceError: If there are any.
         """
         lost = {int(c): why for ids, why in self.equal.lost for c in classes[ids]}
         places: dict[int, list[tuple[str, int]]] = defaultdict(list)
@@ -188,7 +188,7 @@ class _ChannelTrace(TorchDispatchMode):
         for one, axes in places.items():
             layers = [name for name, axis in axes if (name, axis) in self.called]
             if layers and len(axes) > 1:
-                raise UntraceableNetwork(
+                raise TraceError(
                     f"the channels of {layers[0]!r} cannot be followed through {lost[one]}"
                 )
 
@@ -210,7 +210,7 @@ class _ChannelTrace(TorchDispatchMode):
             if rule is None and torch.Tag.pointwise in func.tags:
                 rule = pointwise
             if rule is None:
-                raise UntraceableNetwork(f"operation {func.overloadpacket} is not understood")
+                raise TraceError(f"operation {func.overloadpacket} is not understood")
             for one, found in zip(outs, rule(call), strict=False):
                 if (
                     func._schema.is_mutable
@@ -218,7 +218,7 @@ class _ChannelTrace(TorchDispatchMode):
                     and found
                     and not self.fields.get(one)
                 ):
-                    raise UntraceableNetwork("a tensor that is filled part by part")
+                    raise TraceError("a tensor that is filled part by part")
                 self.fields[one] = [squeezed(f) for f in found]
         return out
 

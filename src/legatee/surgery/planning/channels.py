@@ -7,7 +7,7 @@ from zlib import crc32
 import numpy as np
 from torch import Tensor, nn
 
-from legatee.errors import TransferRefused, UnknownName
+from legatee.errors import TransferError, UnknownNameError
 from legatee.surgery.network.catalog import Catalog, state
 from legatee.surgery.planning.evidence import norms, watch
 from legatee.surgery.planning.select import RULES, SCORED, select, share
@@ -47,14 +47,14 @@ class Channels:
             Positions in the source group, ascending.
 
         Raises:
-            TransferRefused: If more channels were given than there is room for.
+            TransferError: If more channels were given than there is room for.
         """
         group, theirs = self.target.groups[number], self.source.groups[chosen]
         if chosen in self.given:
             channels = self.given[chosen]
             if len(channels) > group.size:
                 name = next(iter(group.members))[0]
-                raise TransferRefused(
+                raise TransferError(
                     f"{len(channels)} channels were given where {name!r} has {group.size}"
                 )
             return channels
@@ -86,21 +86,21 @@ def scores_of(
         For each source group the scores of its channels, or ``None``; empty if none are needed.
 
     Raises:
-        TransferRefused: If what the rule looks at is missing.
-        UnknownName: If there is no such rule.
+        TransferError: If what the rule looks at is missing.
+        UnknownNameError: If there is no such rule.
     """
     if rule not in (*RULES, *SCORED, "given"):
-        raise UnknownName("selection rule", rule, (*RULES, *SCORED))
+        raise UnknownNameError("selection rule", rule, (*RULES, *SCORED))
     if rule not in SCORED:
         return []
     if isinstance(network, Catalog) or any(v.is_meta for v in state(network).values()):
-        raise TransferRefused(f"rule {rule!r} looks at weights; pass the source network with them")
+        raise TransferError(f"rule {rule!r} looks at weights; pass the source network with them")
     if rule == "largest":
         return list(norms(catalog, state(network)))
     labels = extra["labels"]
     if data is None or (rule == "signal" and labels is None):
         needed = "data and their labels" if rule == "signal" else "data"
-        raise TransferRefused(f"rule {rule!r} looks at downstream examples; pass {needed}")
+        raise TransferError(f"rule {rule!r} looks at downstream examples; pass {needed}")
     found = watch(network, data, labels, catalog)
     if rule == "signal":
         return [None if a is None or not len(a.signal) else a.signal for a in found]
@@ -119,7 +119,7 @@ def given_channels(catalog: Catalog, given: Mapping[str, Iterable[int]]) -> dict
         Source group -> channels, in the order given.
 
     Raises:
-        TransferRefused: If a layer is not there, makes no group of its own, or layers that share
+        TransferError: If a layer is not there, makes no group of its own, or layers that share
             channels were given different ones.
     """
     found: dict[int, list[int]] = {}
@@ -128,17 +128,15 @@ def given_channels(catalog: Catalog, given: Mapping[str, Iterable[int]]) -> dict
         name = layer if layer in catalog.tensors else f"{layer}.weight"
         numbers = catalog.groups_along.get((name, 0), ())
         if len(numbers) != 1:
-            raise TransferRefused(
-                f"channels were given for {layer!r}, which makes no group of them"
-            )
+            raise TransferError(f"channels were given for {layer!r}, which makes no group of them")
         number, channels = numbers[0], list(values)
         size = catalog.groups[number].size
         if len(set(channels)) < len(channels) or not all(0 <= c < size for c in channels):
-            raise TransferRefused(
+            raise TransferError(
                 f"channels given for {layer!r} must be different numbers from 0 to {size - 1}"
             )
         if found.setdefault(number, channels) != channels:
-            raise TransferRefused(
+            raise TransferError(
                 f"{said[number]!r} and {layer!r} share their channels but were given different ones"
             )
         said[number] = layer

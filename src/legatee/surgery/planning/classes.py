@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from legatee.errors import TransferRefused, UnknownName
+from legatee.errors import TransferError, UnknownNameError
 from legatee.surgery.network.catalog import Catalog
 from legatee.surgery.planning.draft import Heads
 
@@ -23,7 +23,7 @@ class Classes:
         names: Their names in order, if they are known.
 
     Raises:
-        TransferRefused: If there are more names than classes, or fewer.
+        TransferError: If there are more names than classes, or fewer.
     """
 
     side: str
@@ -32,7 +32,7 @@ class Classes:
 
     def __post_init__(self) -> None:
         if self.names is not None and len(self.names) != self.size:
-            raise TransferRefused(
+            raise TransferError(
                 f"{len(self.names)} names were given for the {self.size} classes of the {self.side}"
             )
 
@@ -46,8 +46,8 @@ class Classes:
             Its number, counted from 0.
 
         Raises:
-            TransferRefused: If it is not there, its name stands for several, or no names are known.
-            UnknownName: If no class has that name.
+            TransferError: If it is not there, its name stands for several, or no names are known.
+            UnknownNameError: If no class has that name.
 
         Example:
             >>> Classes("source", 3, ["ant", "bee", "cat"]).number("cat")
@@ -57,7 +57,7 @@ class Classes:
             return self._named(given)
         if not 0 <= given < self.size:
             some = f" ({', '.join(self.names[:SHOWN])})" if self.names else ""
-            raise TransferRefused(
+            raise TransferError(
                 f"the {self.side} has classes 0 to {self.size - 1}{some}, not {given}"
             )
         return given
@@ -66,16 +66,16 @@ class Classes:
         """Return the number of the one class of that name."""
         if self.names is None:
             keyword = "class_names" if self.side == "target" else "source_class_names"
-            raise TransferRefused(
+            raise TransferError(
                 f"class {name!r} of the {self.side} is a name; give {keyword}, the names of all "
                 f"{self.size} classes in their order, or its number"
             )
         found = [number for number, known in enumerate(self.names) if known == name]
         if not found:
-            raise UnknownName(f"class of the {self.side}", name, self.names)
+            raise UnknownNameError(f"class of the {self.side}", name, self.names)
         if len(found) > 1:
             both = " and ".join(map(str, found))
-            raise TransferRefused(
+            raise TransferError(
                 f"{name!r} is the name of classes {both} of the {self.side}; give the number"
             )
         return found[0]
@@ -95,8 +95,8 @@ def same_meaning(
         Target number -> source number.
 
     Raises:
-        TransferRefused: If a class is not there, cannot be told from its name, or was given twice.
-        UnknownName: If no class has a name that was given.
+        TransferError: If a class is not there, cannot be told from its name, or was given twice.
+        UnknownNameError: If no class has a name that was given.
 
     Example:
         >>> pets = Classes("target", 2, ["cat", "dog"])
@@ -108,7 +108,7 @@ def same_meaning(
     for to, frm in classes.items():
         number = target.number(to)
         if number in said:
-            raise TransferRefused(
+            raise TransferError(
                 f"target class {number} was given twice, as {said[number]!r} and {to!r}"
             )
         said[number] = to
@@ -137,8 +137,8 @@ def heads(
         What may become of them, and what a reader should know of that, in sentences.
 
     Raises:
-        TransferRefused: If no one layer shows classes, or one that was given is not there.
-        UnknownName: If no class has a name that was given.
+        TransferError: If no one layer shows classes, or one that was given is not there.
+        UnknownNameError: If no class has a name that was given.
 
     Example:
         >>> ours, theirs = (Classes("", 2, names) for names in (["ant", "cow"], ["bee", "ant"]))
@@ -147,7 +147,7 @@ def heads(
     """
     if classes is not None:
         if target is None or source is None:
-            raise TransferRefused("classes were given, but no one layer of a network shows them")
+            raise TransferError("classes were given, but no one layer of a network shows them")
         return Heads(same=False, classes=same_meaning(classes, target, source)), []
     if not head:
         return Heads(same=False), []
@@ -185,7 +185,7 @@ def classes_of(
         The classes, or ``None`` if no one layer shows them.
 
     Raises:
-        TransferRefused: If names were given, but of more or fewer classes than there are, or no
+        TransferError: If names were given, but of more or fewer classes than there are, or no
             one layer shows them.
     """
     sizes = [group.size for group in catalog.groups if group.role == "class"]
@@ -194,7 +194,7 @@ def classes_of(
         fit = carried if len(carried) == sizes[0] else None  # else they are of another task
         return Classes(side, sizes[0], fit if given is None else given)
     if given is not None:
-        raise TransferRefused(
+        raise TransferError(
             f"names of the {side}'s classes were given, but no one layer of it shows them"
         )
     return None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from legatee.errors import TransferRefused
+from legatee.errors import TransferError
 from legatee.surgery.network.calls import aten
 from legatee.surgery.network.catalog import Catalog, state
 
@@ -72,10 +72,10 @@ def watch(
         For each group what was seen of its channels, or ``None`` if nothing reads it.
 
     Raises:
-        TransferRefused: If labels and inputs differ in number.
+        TransferError: If labels and inputs differ in number.
     """
     if labels is not None and len(labels) != len(inputs):
-        raise TransferRefused(f"{len(inputs)} inputs but {len(labels)} labels; give one for each")
+        raise TransferError(f"{len(inputs)} inputs but {len(labels)} labels; give one for each")
     modes = {module: module.training for module in network.modules()}
     held = state(network)
     seen = _Watch({value.untyped_storage().data_ptr(): name for name, value in held.items()})

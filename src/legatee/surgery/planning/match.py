@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 
-from legatee.errors import TransferRefused
+from legatee.errors import TransferError
 from legatee.surgery.network.catalog import Catalog, TensorInfo
 from legatee.surgery.network.groups import may_take
 from legatee.surgery.planning.match_names import aligned, layers_of
@@ -49,7 +49,7 @@ def match_tensors(source: Catalog, target: Catalog, match: Mapping[str, str] | s
         The match.
 
     Raises:
-        TransferRefused: If a name is in neither network, or ``match`` is not understood.
+        TransferError: If a name is in neither network, or ``match`` is not understood.
 
     Example:
         >>> from torch import nn
@@ -60,7 +60,7 @@ def match_tensors(source: Catalog, target: Catalog, match: Mapping[str, str] | s
     """
     if match == "roles":
         if not source.uses or not target.uses:
-            raise TransferRefused("match='roles' needs networks whose channels can be followed")
+            raise TransferError("match='roles' needs networks whose channels can be followed")
         tensors, notes = by_role(source, target)
         return Match(tensors=tensors, consistent=False, notes=notes)
     if match is None or isinstance(match, str):
@@ -69,10 +69,10 @@ def match_tensors(source: Catalog, target: Catalog, match: Mapping[str, str] | s
     for to, frm in sorted(match.items(), key=lambda item: item[0].count(".") + bool(item[0])):
         below = {t: _moved(t, to, frm) for t in target.tensors if _is_below(t, to)}
         if not below:
-            raise TransferRefused(f"match names {to!r}, which is not in the target")
+            raise TransferError(f"match names {to!r}, which is not in the target")
         pairs = {t: source.names[s] for t, s in below.items() if s in source.names}
         if not pairs:
-            raise TransferRefused(f"match names {frm!r}, which holds nothing like {to!r}")
+            raise TransferError(f"match names {frm!r}, which holds nothing like {to!r}")
         found |= pairs
     rest = {t: "match does not speak of it" for t in target.tensors if t not in found}
     return Match(tensors=_in_order(found, target), reasons=rest)
@@ -93,12 +93,12 @@ def chosen_only(
         What is left of the match, with reasons for the rest.
 
     Raises:
-        TransferRefused: If a pattern fits nothing in the target.
+        TransferError: If a pattern fits nothing in the target.
     """
     include, exclude = tuple(include), tuple(exclude)
     for pattern in (*include, *exclude):
         if not any(_fits(name, pattern) for name in target.tensors):
-            raise TransferRefused(f"pattern {pattern!r} fits no tensor of the target")
+            raise TransferError(f"pattern {pattern!r} fits no tensor of the target")
     reasons = dict(match.reasons)
     for name in match.tensors:
         out = next((p for p in exclude if _fits(name, p)), None)

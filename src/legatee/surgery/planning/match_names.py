@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 
-from legatee.errors import TransferRefused
+from legatee.errors import TransferError
 from legatee.surgery.network.catalog import Catalog
 from legatee.surgery.network.names import without_wrappers
 from legatee.surgery.planning.select import evenly
@@ -43,13 +43,13 @@ def layers_of(text: str | None) -> Layers | None:
         The rule, or ``None``.
 
     Raises:
-        TransferRefused: If it is none of these.
+        TransferError: If it is none of these.
     """
     if text is None:
         return None
     found = LAYERS.fullmatch(text)
     if found is None:
-        raise TransferRefused(
+        raise TransferError(
             f"match {text!r} is not understood; expected 'roles', 'first:k', 'last:k' or "
             "'spaced:k' with a number k of blocks, or a mapping of target names to source names"
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor, nn
 
-from legatee.errors import TransferRefused, UntraceableNetwork
+from legatee.errors import TraceError, TransferError
 from legatee.plans.moves import Move, Untouched
 from legatee.plans.plan import TransferPlan
 from legatee.surgery.network.catalog import Catalog, read, read_tensors, state
@@ -83,10 +83,10 @@ def plan(  # noqa: PLR0913 - a front door
         The plan, to be printed, saved, compared, or given to :func:`legatee.inherit`.
 
     Raises:
-        TransferRefused: If ``alpha`` is outside 0..1, a name is not there, what a rule looks at is
+        TransferError: If ``alpha`` is outside 0..1, a name is not there, what a rule looks at is
             missing, the networks share nothing, or one of them is none, such as a state alone.
-        UnknownName: If there is no such rule, or no class of that name.
-        UntraceableNetwork: If a share of the channels is asked for that cannot be followed.
+        UnknownNameError: If there is no such rule, or no class of that name.
+        TraceError: If a share of the channels is asked for that cannot be followed.
 
     Source:
         Algorithm 1 of the paper, carried to deep networks (*ours*).
@@ -98,9 +98,9 @@ def plan(  # noqa: PLR0913 - a front door
         ('0:7:2', '0:1', '0:3', '0:3')
     """
     if not 0 <= alpha <= 1:
-        raise TransferRefused(f"alpha is {alpha}; expected a share between 0 and 1")
+        raise TransferError(f"alpha is {alpha}; expected a share between 0 and 1")
     if seed < 0:
-        raise TransferRefused(f"seed is {seed}; expected 0 or a number above")
+        raise TransferError(f"seed is {seed}; expected 0 or a number above")
     ours, theirs, notes = _catalogs(source, target, data, whole=alpha in (0, 1))
     named = rule if isinstance(rule, str) else "given"
     evidence = {"labels": labels, "threshold": threshold}
@@ -158,7 +158,7 @@ def plan(  # noqa: PLR0913 - a front door
     )
     if alpha > 0 and not any(theirs.tensors[move.target].trainable for move in moves):
         hint = "; matching by roles needs no names" if match is None and theirs.groups else ""
-        raise TransferRefused(f"nothing would be inherited ({_why(drawn)}){hint}")
+        raise TransferError(f"nothing would be inherited ({_why(drawn)}){hint}")
     return drawn
 
 
@@ -189,26 +189,26 @@ def _catalog(network: nn.Module | Catalog, data: Tensor | None) -> Catalog:
         return network
     try:
         return read(network, data)
-    except UntraceableNetwork as error:
+    except TraceError as error:
         if data is None:
             raise
         try:
             return read(network)
-        except UntraceableNetwork:
+        except TraceError:
             raise error from None  # what the caller's own data met says more
 
 
 def _check_given(side: str, given: object) -> None:
     """Refuse what is no network, or one without a tensor."""
     if not isinstance(given, nn.Module | Catalog):
-        raise TransferRefused(
+        raise TransferError(
             f"the {side} is a {type(given).__name__}, through which no channels can be followed; "
             "pass the network it belongs to, or its catalogue, "
             "legatee.surgery.network.catalog.read(network), and weights alone to "
             "inherit(plan, weights, target)"
         )
     if not (given.tensors if isinstance(given, Catalog) else state(given)):
-        raise TransferRefused(f"the {side} holds no weights, so nothing can be inherited")
+        raise TransferError(f"the {side} holds no weights, so nothing can be inherited")
 
 
 def _catalogs(
@@ -219,9 +219,9 @@ def _catalogs(
         _check_given(side, given)
     try:
         return _catalog(source, data), _catalog(target, data), []
-    except UntraceableNetwork as error:
+    except TraceError as error:
         if not whole:
-            raise UntraceableNetwork(
+            raise TraceError(
                 f"{error}; without knowing its channels no share of them can be inherited (pass "
                 "`data`, a batch that the network accepts, or alpha=1 for whole tensors)"
             ) from error

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from legatee.errors import UnknownName
+from legatee.errors import UnknownNameError
 
 Rule = Callable[[int, int, np.random.Generator], list[int]]
 SCORED = ("largest", "active", "signal")  # rules that rank channels by what evidence says of them
@@ -33,7 +33,7 @@ def select(
         Positions in the source group, ascending [wanted]; fewer where too few may be picked.
 
     Raises:
-        UnknownName: If there is no such rule.
+        UnknownNameError: If there is no such rule.
 
     Example:
         >>> select("uniform", 6, 3, np.random.default_rng(0))
@@ -46,7 +46,7 @@ def select(
         best = ranked[: min(wanted, int(np.isfinite(scores).sum()))]
         return sorted(best.tolist())
     if rule not in RULES:
-        raise UnknownName("selection rule", rule, (*RULES, *SCORED))
+        raise UnknownNameError("selection rule", rule, (*RULES, *SCORED))
     return RULES[rule](available, wanted, rng)
 
 

@@ -1,0 +1,102 @@
+"""What was done: an account of every element of a target network, with the way back."""
+
+from collections.abc import Callable
+from math import prod
+from typing import ClassVar, Literal
+
+from pydantic import PrivateAttr
+
+from legatee.document import Document, Record
+from legatee.errors import TransferError
+from legatee.plans.moves import Move
+from legatee.plans.plan import TransferPlan
+
+
+class TensorAccount(Record):
+    """What became of one tensor of the target.
+
+    Attributes:
+        target: Its name.
+        shape: Its shape [count per axis].
+        sources: The source tensors it inherited from, none if untouched.
+        inherited_elements: Elements that come from the source [count].
+        zeroed: Elements set to zero, around a smaller kernel [count].
+        untouched: Elements left as they were [count].
+    """
+
+    target: str
+    shape: tuple[int, ...]
+    sources: tuple[str, ...]
+    inherited_elements: int
+    zeroed: int = 0
+    untouched: int
+
+    @property
+    def size(self) -> int:
+        """Elements of the tensor [count]."""
+        return self.inherited_elements + self.zeroed + self.untouched
+
+
+class Receipt(Document):
+    """What applying a plan did, for every element of the target.
+
+    Attributes:
+        plan_digest: The plan that was applied.
+        tensors: One account for each tensor of the target.
+    """
+
+    kind: ClassVar[str] = "a receipt"
+    refusal = TransferError
+
+    format: Literal[1] = 1
+    plan_digest: str
+    tensors: tuple[TensorAccount, ...]
+    _undo: Callable[[], None] | None = PrivateAttr(default=None)
+
+    @property
+    def elements(self) -> int:
+        """Elements of the target [count]."""
+        return sum(account.size for account in self.tensors)
+
+    @property
+    def inherited_fraction(self) -> float:
+        """Share of the target's elements that was inherited [fraction, 0..1]."""
+        return sum(account.inherited_elements for account in self.tensors) / max(self.elements, 1)
+
+    def undo(self) -> None:
+        """Put the target back as it was before, bit for bit; only where it was applied, and once.
+
+        Raises:
+            TransferError: If this receipt was read from a file or already undone.
+        """
+        if self._undo is None:
+            raise TransferError("nothing to undo: this receipt was undone, or read from a file")
+        restore, self._undo = self._undo, None
+        restore()
+
+
+def account(plan: TransferPlan) -> tuple[TensorAccount, ...]:
+    """Return what applying ``plan`` leaves of every tensor of the target.
+
+    Args:
+        plan: The plan that is applied.
+
+    Returns:
+        One account for each tensor of the target, in its order.
+    """
+    moves: dict[str, list[Move]] = {}
+    for move in plan.moves:
+        moves.setdefault(move.target, []).append(move)
+    return tuple(
+        TensorAccount(
+            target=name,
+            shape=shape,
+            sources=tuple(move.source for move in moves.get(name, ())),
+            inherited_elements=(
+                inherited := sum(move.inherited_elements for move in moves.get(name, ()))
+            ),
+            zeroed=(filled := sum(move.filled for move in moves.get(name, ()))) - inherited,
+            untouched=prod(shape) - filled,
+        )
+        for name, shape in plan.shapes.items()
+    )
