@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from legatee.data.load import load_data
     from legatee.errors import LegateeError
     from legatee.models.build import build
+    from legatee.plans.options import PlanOptions
     from legatee.plans.plan import TransferPlan
     from legatee.plans.receipt import Receipt
     from legatee.simulator.run import simulate
@@ -37,6 +38,7 @@ __all__ = [
     "Examples",
     "Grid",
     "LegateeError",
+    "PlanOptions",
     "Prediction",
     "Receipt",
     "Setting",
@@ -60,6 +62,7 @@ _HOMES = {
     "Examples": "data.examples",
     "Grid": "world.grid",
     "LegateeError": "errors",
+    "PlanOptions": "plans.options",
     "Prediction": "theory.predict",
     "Receipt": "plans.receipt",
     "Setting": "world.setting",

@@ -28,7 +28,7 @@ MIDDLE = {"theory", "simulator", "surgery", "models", "data", "methods", "traini
 ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "errors": set(),
     "disk": {"errors"},
-    "document": {"errors"},
+    "document": {"errors", "disk"},
     "text": set(),
     "progress": {"text"},
     "specs": {"errors"},
@@ -46,7 +46,7 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "surgery": {"errors", "disk", "fingerprint", "plans", "provenance", "text"},
     "models": {"errors", "disk", "specs", "fingerprint", "surgery"},
     "data": {"errors", "specs", "fingerprint"},
-    "methods": {"errors", "document", "plans", "fingerprint", "surgery"},
+    "methods": {"errors", "document", "plans", "fingerprint", "surgery", "data"},
     "training": {"errors", "progress", "fingerprint", "data", "methods"},
     "sweep": GROUND | {"simulator"},
     "report": {"errors", "disk", "results", "text", "intervals", "plans", "advice", "finding"},
@@ -74,6 +74,7 @@ MAY_IMPORT_TORCH = {
 }
 MAY_TOUCH_DISK = {
     "disk",
+    "document",
     "surgery/files/checkpoint",
     "data/load",
     "results",

@@ -186,7 +186,7 @@ def test_parameters_that_are_broadcast_follow_the_channels_they_meet():
     with torch.no_grad():
         for silent in set(range(12)) - set(kept):
             wide.shift[:, silent] = wide.scale[silent] = 0
-    plan = legatee.plan(wide, narrow, data=torch.zeros(2, 3, 8, 8))
+    plan = legatee.plan(wide, narrow, example_inputs=torch.zeros(2, 3, 8, 8))
     legatee.inherit(plan, wide, narrow)
     transplant(wide, narrow, "head", kept)
     agree(wide, narrow, (3, 8, 8))

@@ -33,7 +33,7 @@ def networks() -> tuple[nn.Module, nn.Module]:
 def test_each_row_of_the_head_is_that_of_the_class_it_means(classes, names):
     source, target = networks()
     before = snapshot(target)
-    legatee.inherit(legatee.plan(source, target, classes=classes, **names), source, target)
+    legatee.inherit(legatee.plan(source, target, class_map=classes, **names), source, target)
     stream = spread(24, 16)  # the channels that the head reads
     for row, meant in {0: 2, 2: 4}.items():
         assert torch.equal(target.head.weight[row], source.head.weight[meant, stream])
@@ -46,19 +46,19 @@ def test_names_that_a_network_carries_itself_are_known():
     source, target = networks()
     source.config = SimpleNamespace(id2label=dict(enumerate(ANIMALS)))
     target.config = SimpleNamespace(id2label=dict(enumerate(PETS)))
-    named = legatee.plan(source, target, classes={"dog": "owl"})
-    assert named == legatee.plan(source, target, classes={1: 4})
-    other = legatee.plan(source, target, classes={"fish": "owl"}, class_names=["fish", "a", "b"])
-    assert other == legatee.plan(source, target, classes={0: 4})
+    named = legatee.plan(source, target, class_map={"dog": "owl"})
+    assert named == legatee.plan(source, target, class_map={1: 4})
+    other = legatee.plan(source, target, class_map={"fish": "owl"}, class_names=["fish", "a", "b"])
+    assert other == legatee.plan(source, target, class_map={0: 4})
 
 
 def test_weight_and_bias_of_a_head_are_filled_together_or_not_at_all():
     source, target = networks()
-    plan = legatee.plan(source, target, classes={"dog": 3}, class_names=PETS)
+    plan = legatee.plan(source, target, class_map={"dog": 3}, class_names=PETS)
     rows = {m.target: m.put[0] for m in plan.moves if m.target.startswith("head.")}
     assert rows == {"head.weight": "1:2", "head.bias": "1:2"}
     for part in ("head.weight", "head.bias"):
-        plan = legatee.plan(source, target, classes={1: 3}, exclude=[part])
+        plan = legatee.plan(source, target, class_map={1: 3}, exclude=[part])
         assert {r.target for r in plan.untouched} == {"head.weight", "head.bias"}
 
 
@@ -125,7 +125,7 @@ def test_equal_names_make_heads_of_other_architectures_the_same():
 def test_a_config_names_classes_in_any_form(labels):
     source, target = small_resnet(4, classes=3), small_resnet(4, classes=3)
     target.config = SimpleNamespace(id2label=labels)
-    plan = legatee.plan(source, target, classes={"bee": 0})
+    plan = legatee.plan(source, target, class_map={"bee": 0})
     assert rows(plan) == {("0:1", "1:2")}
 
 
@@ -179,14 +179,14 @@ def test_classes_that_cannot_be_told_are_refused(case):
     source, target = networks()
     before = {name: tensor.clone() for name, tensor in saved(target).items()}
     with pytest.raises(LegateeError, match=expected):
-        legatee.plan(source, target, classes=classes, **names)
+        legatee.plan(source, target, class_map=classes, **names)
     assert differing(before, saved(target)) == []
 
 
 def test_classes_that_stay_at_home_all_the_same_are_named():
     with torch.device("meta"):
         source, target = models.resnet50(num_classes=6), models.resnet18(num_classes=3)
-    plan = legatee.plan(source, target, classes={0: 2, 2: 4})
+    plan = legatee.plan(source, target, class_map={0: 2, 2: 4})
     assert "fc.weight" in {rest.target for rest in plan.untouched}
     said = [warning for warning in plan.warnings if warning.startswith("no class is inherited")]
     assert said == [f"no class is inherited, though 2 correspond: {reason(plan)}"]

@@ -160,7 +160,7 @@ DEPTHS = {
 
 @cache
 def between(pair: str) -> legatee.TransferPlan:
-    return legatee.plan(*map(blank, DEPTHS[pair][:2]), data=torch.zeros(1, 3, 64, 64))
+    return legatee.plan(*map(blank, DEPTHS[pair][:2]), example_inputs=torch.zeros(1, 3, 64, 64))
 
 
 def numbered(network: nn.Module, head: str) -> dict[tuple[str, int], int]:

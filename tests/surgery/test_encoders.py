@@ -242,7 +242,7 @@ def test_inherited_layers_compute_what_the_last_layers_of_the_source_compute():
 def test_a_vit_of_fewer_hidden_channels_computes_what_the_kept_ones_computed():
     wide, slim = scrambled(vit(2, hidden=60), 1), poisoned(vit(2, hidden=40))
     silence(wide, {f"vit.layers.{i}.mlp.fc1": spread(60, 40) for i in range(2)})
-    plan = legatee.plan(wide, slim, classes={i: i for i in range(4)})
+    plan = legatee.plan(wide, slim, class_map={i: i for i in range(4)})
     legatee.inherit(plan, wide, slim)
     expected, found = (outputs(Logits(n.double()), (3, 24, 24)) for n in (wide, slim))
     assert expected.std(0).min() > 1e-3
@@ -254,7 +254,7 @@ def test_a_narrow_resnet_computes_what_the_kept_channels_computed(kind):
     wide = scrambled(resnet((12, 24), (1, 2), kind), 1)
     slim = poisoned(resnet((8, 16), (1, 2), kind))
     silence(wide, evenly(wide, slim, "classifier.1"))
-    plan = legatee.plan(wide, slim, classes={i: i for i in range(4)})
+    plan = legatee.plan(wide, slim, class_map={i: i for i in range(4)})
     legatee.inherit(plan, wide, slim)
     expected, found = (outputs(Logits(n.double()), (3, 32, 32)) for n in (wide, slim))
     assert expected.std(0).min() > 1e-3
@@ -264,7 +264,7 @@ def test_a_narrow_resnet_computes_what_the_kept_channels_computed(kind):
 def test_a_resnet_of_torchvision_becomes_one_of_transformers_by_role():
     source = scrambled(models.resnet18(num_classes=4), 1)
     target = poisoned(blank(lambda: resnet((64, 128, 256, 512), (2, 2, 2, 2))))
-    plan = legatee.plan(source, target, match="roles", classes={i: i for i in range(4)})
+    plan = legatee.plan(source, target, match="roles", class_map={i: i for i in range(4)})
     legatee.inherit(plan, source, target)
     assert plan.inherited_fraction == 1.0
     expected, found = outputs(source, (3, 32, 32)), outputs(Logits(target), (3, 32, 32))

@@ -86,7 +86,7 @@ def test_signal_takes_channels_whose_class_means_differ_most_against_their_noise
     source, target = pair()
     labels = torch.arange(24) % 3
     inputs = images() + labels[:, None, None, None] * 0.7
-    plan = legatee.plan(source, target, rule="signal", data=inputs, labels=labels)
+    plan = legatee.plan(source, target, rule="signal", data=(inputs, labels))
     first, second = layers(source)[:2]
     means = fed(source, second, inputs).double().mean(2)
     groups = [means[labels == c] for c in range(3)]
@@ -102,7 +102,7 @@ def test_heads_of_an_attention_are_ranked_whole():
     with torch.no_grad():
         attention = wide.encoder.layers[0].self_attention
         attention.in_proj_weight.view(3, 4, 16, 64)[:, [0, 2]] *= 10
-    plan = legatee.plan(wide, slim, rule="largest", data=torch.zeros(1, 3, 32, 32))
+    plan = legatee.plan(wide, slim, rule="largest", example_inputs=torch.zeros(1, 3, 32, 32))
     heads = [64 * part + 16 * head + i for part in range(3) for head in (0, 2) for i in range(16)]
     name = "encoder.layers.encoder_layer_0.self_attention.in_proj_weight"
     assert sorted(taken(plan, name)) == heads
@@ -149,7 +149,7 @@ def test_given_channels_are_taken_and_all_others_evenly():
     source, target = pair()
     first, second = layers(source)[:2]
     plan = legatee.plan(source, target, rule={first: [11, 3, 4]})
-    assert plan.rule == "given"
+    assert plan.options.rule_name == "given"
     assert taken(plan, f"{first}.weight") == [11, 3, 4]
     (move,) = [m for m in plan.moves if m.target == f"{second}.weight"]
     assert positions(move.take[1]) == [11, 3, 4]

@@ -113,5 +113,5 @@ class Placed(nn.Module):
 
 
 def test_places_may_be_pooled():
-    plan = legatee.plan(Placed(12), Placed(8), data=torch.zeros(2, 3, 8, 8))
+    plan = legatee.plan(Placed(12), Placed(8), example_inputs=torch.zeros(2, 3, 8, 8))
     assert {"places", "rows", "stem.weight"} < {move.target for move in plan.moves}

@@ -36,7 +36,7 @@ CLASSES = {number: number for number in range(4)}
 def test_a_network_of_larger_kernels_computes_what_that_of_smaller_ones_did():
     source, target = scrambled(chain(SMALL), 1), scrambled(chain(LARGE), 2)
     assert not torch.allclose(outputs(source, (3, 9, 9)), outputs(target, (3, 9, 9)), atol=1e-2)
-    plan = legatee.plan(source, target, pad_kernels=True, classes=CLASSES)
+    plan = legatee.plan(source, target, pad_kernels=True, class_map=CLASSES)
     legatee.inherit(plan, source, target)
     assert torch.allclose(outputs(source, (3, 9, 9)), outputs(target, (3, 9, 9)), atol=1e-5)
     centre = functional.pad(source[0].weight, (1, 1, 1, 1))  # by hand: zeros all around
@@ -47,7 +47,7 @@ def test_a_network_of_larger_kernels_computes_what_that_of_smaller_ones_did():
 
 def test_a_narrower_network_computes_what_the_channels_that_are_kept_did():
     source, target = scrambled(chain(SMALL), 1), scrambled(chain(LARGE, 4), 2)
-    plan = legatee.plan(source, target, pad_kernels=True, classes=CLASSES)
+    plan = legatee.plan(source, target, pad_kernels=True, class_map=CLASSES)
     legatee.inherit(plan, source, target)
     kept = [0, 2, 3, 5]  # round(linspace(0, 5, 4))
     silence(source, {str(layer): kept for layer in (0, 2, 4, 6)})

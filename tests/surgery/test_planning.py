@@ -35,7 +35,7 @@ def test_an_unknown_rule_suggests_the_nearest():
 
 def test_a_plan_carries_what_was_asked_for():
     plan = legatee.plan(mlp(6), mlp(4), alpha=0.5, rule="random", seed=7)
-    assert (plan.alpha, plan.rule, plan.seed) == (0.5, "random", 7)
+    assert (plan.options.alpha, plan.options.rule, plan.options.seed) == (0.5, "random", 7)
 
 
 def test_catalogues_give_the_plan_that_their_networks_give():
@@ -53,13 +53,13 @@ def test_the_values_of_the_weights_do_not_matter():
 def test_the_batch_does_not_matter(items):
     source, target = small_resnet(6), small_resnet(4)
     data = torch.randn(items, 3, 16, 16)
-    assert legatee.plan(source, target, data=data) == legatee.plan(source, target)
+    assert legatee.plan(source, target, example_inputs=data) == legatee.plan(source, target)
 
 
 def test_a_batch_is_not_changed():
     data = torch.randn(2, 3, 16, 16)
     before = data.clone()
-    legatee.plan(small_resnet(6), small_resnet(4), data=data)
+    legatee.plan(small_resnet(6), small_resnet(4), example_inputs=data)
     assert torch.equal(data, before)
 
 
@@ -216,7 +216,7 @@ def test_a_network_that_needs_another_input_than_guessed_takes_a_batch():
         def forward(self, x):
             return self.head(self.conv(x).relu().flatten(1))
 
-    plan = legatee.plan(Sized(6), Sized(4), data=torch.zeros(2, 3, 7, 7))
+    plan = legatee.plan(Sized(6), Sized(4), example_inputs=torch.zeros(2, 3, 7, 7))
     assert taken(plan) == {"conv.weight", "conv.bias"}
 
 

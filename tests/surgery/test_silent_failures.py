@@ -44,7 +44,7 @@ def test_heads_of_another_width_are_left_rather_than_mixed():
     wide, slim = (
         models.VisionTransformer(32, 8, 1, heads, 48, 96, num_classes=4) for heads in (4, 3)
     )
-    plan = legatee.plan(wide, slim, data=torch.zeros(1, 3, 32, 32))
+    plan = legatee.plan(wide, slim, example_inputs=torch.zeros(1, 3, 32, 32))
     left = {rest.target: rest.reason for rest in plan.untouched}
     attention = [n for n in left if "self_attention" in n and "weight" in n]
     assert len(attention) == 2
@@ -77,7 +77,7 @@ def test_a_prefix_is_no_reason_to_load_nothing(prefix):
 
 def test_a_bias_of_a_head_never_comes_without_its_weight():
     source, target = mlp(6), mlp(4)  # the bias has the same shape in both
-    plan = legatee.plan(source, target, match={"0": "0", "2.bias": "2.bias"}, classes={0: 0})
+    plan = legatee.plan(source, target, match={"0": "0", "2.bias": "2.bias"}, class_map={0: 0})
     assert {move.target for move in plan.moves} == {"0.weight", "0.bias"}
     left = {rest.target: rest.reason for rest in plan.untouched}
     assert left["2.bias"] == "no layer that makes its channels is inherited"

@@ -162,7 +162,7 @@ def test_a_pattern_that_fits_nothing_is_refused():
 def test_classes_are_taken_where_they_were_said_to_correspond():
     source, target = (scrambled(small_resnet(4, classes=c), c) for c in (9, 5))
     before = target.head.weight.clone()
-    plan = legatee.plan(source, target, classes={0: 7, 3: 2})
+    plan = legatee.plan(source, target, class_map={0: 7, 3: 2})
     legatee.inherit(plan, source, target)
     assert torch.equal(target.head.weight[[0, 3]], source.head.weight[[7, 2]])
     assert torch.equal(target.head.bias[[0, 3]], source.head.bias[[7, 2]])
@@ -173,7 +173,7 @@ def test_classes_are_taken_where_they_were_said_to_correspond():
 def test_classes_that_are_not_there_are_refused(classes, which):
     source, target = small_resnet(4, classes=9), small_resnet(4, classes=5)
     with pytest.raises(TransferError, match=which):
-        legatee.plan(source, target, classes=classes)
+        legatee.plan(source, target, class_map=classes)
 
 
 def test_a_head_without_its_bias_is_not_inherited():
@@ -185,7 +185,7 @@ def test_a_head_without_its_bias_is_not_inherited():
         def forward(self, x):
             return self.head(self.body(x).relu())
 
-    plan = legatee.plan(Bare(False), Bare(True), classes={0: 0, 1: 1, 2: 2})
+    plan = legatee.plan(Bare(False), Bare(True), class_map={0: 0, 1: 1, 2: 2})
     assert set(sources(plan)) == {"body.weight", "body.bias"}
 
 

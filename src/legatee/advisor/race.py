@@ -101,7 +101,12 @@ class Race:
         target, data = self.start(self.seeds[0]), self.train.inputs[:1].float()
         return {
             arm.name: plan(
-                self.source, target, alpha=arm.alpha, rule=arm.rule, data=data, head=self.head
+                self.source,
+                target,
+                alpha=arm.alpha,
+                rule=arm.rule,
+                example_inputs=data,
+                head=self.head,
             )
             for arm in self.arms
             if arm.alpha > 0

@@ -146,10 +146,10 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         match=match_of(match),
         include=include or (),
         exclude=exclude or (),
-        classes=class_map_of(class_map, *names),
+        class_map=class_map_of(class_map, *names),
         class_names=names[0],
         source_class_names=names[1],
-        data=image(size),
+        example_inputs=image(size),
         seed=seed,
         pad_kernels=pad_kernels,
     )

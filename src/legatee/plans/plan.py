@@ -1,14 +1,14 @@
 """What was planned: a transfer as immutable data, without a single weight."""
 
-from hashlib import sha256
 from math import prod
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from legatee.document import Document
 from legatee.errors import TransferError
 from legatee.plans.moves import Blend, Move, Untouched
+from legatee.plans.options import PlanOptions
 from legatee.plans.positions import disjoint, runs
 from legatee.plans.tree import Row, folded
 from legatee.text import share
@@ -22,11 +22,12 @@ class TransferPlan(Document):
     Two plans are equal when they would do the same; a plan survives a trip through JSON.
 
     Attributes:
+        source: What the caller calls the source network, such as
+            ``"torchvision:resnet50@weights.safetensors"``, or the type of the network.
+        target: What the caller calls the target network.
         source_digest: Names, shapes and types of the source's tensors, digested.
         target_digest: The same of the target's.
-        alpha: Share of each group of channels that was asked for [fraction, 0..1].
-        rule: Selection rule that picked the channels.
-        seed: Seed of that rule, where it draws.
+        options: What was asked for.
         entries: What is inherited and what is not, in the target's order; every tensor of the
             target is in one move or more, or in one ``Untouched``.
         warnings: What a careful reader should know before applying it.
@@ -35,12 +36,11 @@ class TransferPlan(Document):
     kind: ClassVar[str] = "a transfer plan"
     refusal = TransferError
 
-    format: Literal[1] = 1
+    source: str = ""
+    target: str = ""
     source_digest: str
     target_digest: str
-    alpha: float = Field(ge=0, le=1)
-    rule: str
-    seed: int
+    options: PlanOptions = PlanOptions()
     entries: tuple[Move | Untouched, ...]
     warnings: tuple[str, ...] = ()
 
@@ -95,17 +95,12 @@ class TransferPlan(Document):
         """Share of the target's elements that would be set to zero, around smaller kernels."""
         return sum(m.filled - m.inherited_elements for m in self.moves) / max(self.elements, 1)
 
-    @property
-    def digest(self) -> str:
-        """A short name for exactly this plan."""
-        return sha256(self.to_json().encode()).hexdigest()[:16]
-
     def __str__(self) -> str:
         """Return the share, and a tree of modules folded where neighbours are alike."""
         zeros = f", {share(self.zeroed, 1)} set to zero" if self.zeroed else ""
         head = (
             f"{share(self.inherited_fraction, 1)} of {self.elements:,} elements inherited{zeros} "
-            f"(alpha {self.alpha:g}, rule {self.rule})"
+            f"(alpha {self.options.alpha:g}, rule {self.options.rule_name})"
         )
         tree = folded([_row(entry) for entry in self.entries])
         return "\n".join([head, *tree, *(f"warning: {warning}" for warning in self.warnings)])

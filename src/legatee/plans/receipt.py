@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import prod
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import PrivateAttr
 
@@ -48,7 +48,6 @@ class Receipt(Document):
     kind: ClassVar[str] = "a receipt"
     refusal = TransferError
 
-    format: Literal[1] = 1
     plan_digest: str
     tensors: tuple[TensorAccount, ...]
     _undo: Callable[[], None] | None = PrivateAttr(default=None)

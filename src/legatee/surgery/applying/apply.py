@@ -154,7 +154,7 @@ def _check_made_for(
     plan: TransferPlan, given: Mapping[str, Tensor], held: Mapping[str, Tensor]
 ) -> None:
     """Refuse networks that the plan was not made for, and a plan that does nothing unasked."""
-    if not plan.moves and plan.alpha > 0:
+    if not plan.moves and plan.options.alpha > 0:
         reasons = "; ".join(f"{rest.target}: {rest.reason}" for rest in plan.untouched[:3])
         raise TransferError(f"nothing would be inherited ({reasons or 'the plan is empty'})")
     wanted = {move.source: move.source_shape for move in plan.moves}

@@ -1,39 +1,31 @@
 """Plan a transfer: which elements of the target come from where, before a single one is copied."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
 from legatee.errors import TraceError, TransferError
 from legatee.plans.moves import Move, Untouched
+from legatee.plans.options import PlanOptions, plan_options
 from legatee.plans.plan import TransferPlan
 from legatee.surgery.network.catalog import Catalog, read, read_tensors, state
 from legatee.surgery.planning.channels import Channels, given_channels, scores_of
-from legatee.surgery.planning.classes import Class, classes_of, heads
+from legatee.surgery.planning.classes import classes_of, heads
 from legatee.surgery.planning.draft import NOTHING, Draft
 from legatee.surgery.planning.incomplete import drop_strays
 from legatee.surgery.planning.match import chosen_only, match_groups, match_tensors
 from legatee.surgery.planning.warnings import left_behind, remarks
 
 
-def plan(  # noqa: PLR0913 - a front door
+def plan(
     source: nn.Module | Catalog,
     target: nn.Module | Catalog,
+    options: PlanOptions | None = None,
     *,
-    alpha: float = 1.0,
-    rule: str | Mapping[str, Iterable[int]] = "uniform",
-    match: Mapping[str, str] | str | None = None,
-    include: Iterable[str] = (),
-    exclude: Iterable[str] = (),
-    classes: Mapping[Class, Class] | None = None,
-    class_names: Sequence[str] | None = None,
-    source_class_names: Sequence[str] | None = None,
-    data: Tensor | None = None,
-    labels: Tensor | None = None,
-    threshold: float = 0.5,
-    seed: int = 0,
-    head: bool = True,
-    pad_kernels: bool = False,
+    example_inputs: Tensor | None = None,
+    data: Tensor | tuple[Tensor, Tensor] | None = None,
+    **overrides: Any,
 ) -> TransferPlan:
     """Plan what a target network inherits from a source network; nothing is copied.
 
@@ -47,37 +39,12 @@ def plan(  # noqa: PLR0913 - a front door
     Args:
         source: Upstream network, or its catalogue when many targets are planned for.
         target: Downstream network, or its catalogue.
-        alpha: Share of each channel group of the target that inherits, halves of a channel
-            rounded up; the rest keeps the target's own start [fraction, 0..1].
-        rule: Which source channels: ``"uniform"``, ``"first"``, ``"random"``; ``"largest"`` by the
-            norm of the weights that make them; ``"active"``, the ones above zero on most of
-            ``data``; ``"signal"``, the ones whose class means in ``data`` differ most against
-            their noise; or the channels themselves by source layer, ``"uniform"`` elsewhere.
-        match: ``None`` for equal names, stages and blocks, prefixes aside; ``"first:k"``,
-            ``"last:k"``, ``"spaced:k"`` blocks of a longer row; ``"roles"`` by kind of layer,
-            kernel, stage and position, without consistent channels; or target module or tensor ->
-            source module or tensor, which leaves out all else.
-        include: Modules, tensors or patterns of the target that may inherit; all if empty.
-        exclude: Modules, tensors or patterns of the target that must not.
-        classes: Target class -> source class, by number or name, such as ``{"cat": 281}``;
-            nothing else of a head is then inherited.
-        class_names: Names of the target's classes in order, by which ``classes`` may call them;
-            where absent, those in the ``config`` of a network of transformers. Without
-            ``classes``, what has one name in both networks is one class.
-        source_class_names: Likewise of the source's, such as torchvision's
-            ``weights.meta["categories"]``.
-        data: Downstream inputs. The first is what channels are followed with; where absent, or a
-            network does not accept it, an input is guessed from the network's first layer [n, ...].
-        labels: Class of each input, for ``"signal"`` [n].
-        threshold: Share of ``data`` on which a channel must be above zero for ``"active"``
-            [fraction, 0..1].
-        seed: Of the ``"random"`` rule.
-        head: Whether the layer that shows the classes may be inherited; without ``classes`` and
-            without names it is only between equal architectures, whose classes are then taken to
-            be the same.
-        pad_kernels: Whether a convolution's kernel may go into the middle of a larger one, such as
-            1x1 into 3x3, of odd sizes. What is around is filled with zeros, so that the inherited
-            channels compute what they did, where the padding has grown as well; the plan says so.
+        options: What is asked for; the defaults of :class:`PlanOptions` if ``None``.
+        example_inputs: An input that both networks accept, to trace them with; where absent, one
+            is guessed from the network's first layer [b, ...].
+        data: Downstream inputs, or inputs with their labels, for the rules that look at them.
+        **overrides: Single options by name, such as ``alpha=0.5``; they replace those of
+            ``options``.
 
     Returns:
         The plan, to be printed, saved, compared, or given to :func:`legatee.inherit`.
@@ -97,40 +64,41 @@ def plan(  # noqa: PLR0913 - a front door
         >>> print(plan(wide, slim).moves[0].take)
         ('0:7:2', '0:1', '0:3', '0:3')
     """
-    if not 0 <= alpha <= 1:
-        raise TransferError(f"alpha is {alpha}; expected a share between 0 and 1")
-    if seed < 0:
-        raise TransferError(f"seed is {seed}; expected 0 or a number above")
-    ours, theirs, notes = _catalogs(source, target, data, whole=alpha in (0, 1))
-    named = rule if isinstance(rule, str) else "given"
-    evidence = {"labels": labels, "threshold": threshold}
+    asked = plan_options(options, overrides)
+    alpha, rule = asked.alpha, asked.rule
+    ours, theirs, notes = _catalogs(source, target, example_inputs, whole=alpha in (0, 1))
+    named = asked.rule_name
+    inputs, labels = data if isinstance(data, tuple) else (data, None)
+    evidence = {"labels": labels, "threshold": asked.threshold}
     channels = Channels(
         source=ours,
         target=theirs,
         alpha=alpha,
         rule=named,
-        seed=seed,
-        scores=scores_of(named, source, ours, data, evidence),
-        given={} if isinstance(rule, str) else given_channels(ours, rule),
+        seed=asked.seed,
+        scores=scores_of(named, source, ours, inputs, evidence),
+        given=given_channels(ours, rule) if isinstance(rule, Mapping) else {},
     )
-    matched = chosen_only(match_tensors(ours, theirs, match), theirs, include, exclude)
+    matched = chosen_only(
+        match_tensors(ours, theirs, asked.match), theirs, asked.include, asked.exclude
+    )
     alike = ours.is_like(theirs)
     settled, said = heads(
-        classes_of("target", target, theirs, class_names),
-        classes_of("source", source, ours, source_class_names),
-        classes=classes,
+        classes_of("target", target, theirs, asked.class_names),
+        classes_of("source", source, ours, asked.source_class_names),
+        classes=asked.class_map,
         same=alike,
-        head=head,
+        head=asked.head,
     )
     draft = Draft(
         source=ours,
         target=theirs,
         match=matched,
-        groups=match_groups(ours, theirs, matched.tensors, pad_kernels=pad_kernels),
+        groups=match_groups(ours, theirs, matched.tensors, pad_kernels=asked.pad_kernels),
         pick=channels.pick,
         heads=settled,
         whole=alike or not theirs.groups,
-        pad_kernels=pad_kernels,
+        pad_kernels=asked.pad_kernels,
     )
     found = {name: draft.move(name) if alpha > 0 else NOTHING for name in theirs.tensors}
     _settle(found, theirs)
@@ -148,18 +116,23 @@ def plan(  # noqa: PLR0913 - a front door
         )
     notes += [*said, *left_behind(draft, found)]
     drawn = TransferPlan(
+        source=_type_of(source),
+        target=_type_of(target),
         source_digest=ours.digest,
         target_digest=theirs.digest,
-        alpha=alpha,
-        rule=named,
-        seed=seed,
+        options=asked,
         entries=entries,
         warnings=(*notes, *remarks(draft, moves)),
     )
     if alpha > 0 and not any(theirs.tensors[move.target].trainable for move in moves):
-        hint = "; matching by roles needs no names" if match is None and theirs.groups else ""
+        hint = "; matching by roles needs no names" if asked.match is None and theirs.groups else ""
         raise TransferError(f"nothing would be inherited ({_why(drawn)}){hint}")
     return drawn
+
+
+def _type_of(network: nn.Module | Catalog) -> str:
+    """Return what a plan calls a network that has no other name."""
+    return "" if isinstance(network, Catalog) else type(network).__name__
 
 
 def _why(drawn: TransferPlan) -> str:
