@@ -1,4 +1,4 @@
-"""What a transfer method hands to training: a network, how its parameters learn, what was copied."""
+"""What a transfer method hands to training: the network, and how its parameters are to learn."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
