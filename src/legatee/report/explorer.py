@@ -16,7 +16,7 @@ import numpy as np
 from markupsafe import Markup
 
 from legatee.report.page import templates
-from legatee.report.sliders import GROUPS, MAPS, Number
+from legatee.report.sliders import GROUPS, MAPS, Number, SliderGroup
 
 POLICY = "script-src 'unsafe-inline'; worker-src blob:"
 """What a page that holds the explorer must allow in its content security policy."""
