@@ -66,9 +66,9 @@ def reproduce(
     """
     chosen = [experiment(name) for name in names or FIGURES]
     folder, findings = writable_folder(out), []
-    with (workers or processes(2))() as crew:  # opened once: starting takes seconds
+    with (workers or processes(2))() as pool:  # opened once: starting takes seconds
         for one in chosen:
-            finding = _run(one, folder, full, lambda: nullcontext(crew), device)
+            finding = _run(one, folder, full, lambda: nullcontext(pool), device)
             write_text(folder / f"{one.name}.json", finding.to_json())
             findings.append(finding)
             done(finding)
