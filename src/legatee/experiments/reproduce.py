@@ -8,7 +8,7 @@ from time import perf_counter
 
 from legatee.disk import writable_folder, write_text
 from legatee.errors import UnknownNameError
-from legatee.experiments.experiment import Experiment, Found
+from legatee.experiments.experiment import Experiment, SweepResult
 from legatee.experiments.figures import FIGURES
 from legatee.experiments.verdicts import LEVEL, judged
 from legatee.finding import Finding
@@ -85,7 +85,7 @@ def _run(
     about = provenance(command)
     data = Path("data", f"{one.name}-{size}")
     found = [
-        Found(
+        SweepResult(
             sweep.grid,
             run_sweep(
                 sweep,
