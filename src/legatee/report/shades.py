@@ -83,8 +83,8 @@ def ramp(limits: np.ndarray, scale: str) -> Markup:
     """
     places = _places(limits, scale)
     inset, wide = 16, (WIDTH - 32) / places.size
-    texts = [plain(limit) for limit in limits]
-    longest = max(map(len, texts))
+    numbers = [plain(limit) for limit in limits]
+    longest = max(map(len, numbers))
     every = 1 if longest * LONGEST + 6 <= wide else 2 if longest * LONGEST + 6 <= 2 * wide else 3
     first = int(np.flatnonzero(limits == 0)[0]) % every if 0 in limits else 0
     areas = [
@@ -94,12 +94,12 @@ def ramp(limits: np.ndarray, scale: str) -> Markup:
     ]
     texts = [
         f'<text x="{inset + n * wide:.1f}" y="{RAMP[1] - 4}" text-anchor="middle">{text}</text>'
-        for n, text in enumerate(texts)
+        for n, text in enumerate(numbers)
         if n % every == first
     ]
     return Markup(
         f'<svg class="figure ramp" viewBox="0 0 {WIDTH} {RAMP[1]}" role="img" '
-        f'aria-label="Colours from {texts[0]} to {texts[-1]}">{"".join(areas + texts)}</svg>'
+        f'aria-label="Colours from {numbers[0]} to {numbers[-1]}">{"".join(areas + texts)}</svg>'
     )
 
 
