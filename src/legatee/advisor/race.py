@@ -17,7 +17,8 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from legatee.data.examples import Examples, digest_examples
+from legatee.data.datasets import fingerprint_of
+from legatee.data.examples import Examples
 from legatee.errors import LegateeError
 from legatee.fingerprint import digest, name_of
 from legatee.plans.plan import TransferPlan
@@ -236,7 +237,7 @@ def _layout(race: Race, plans: Mapping[str, TransferPlan], provenance: Mapping[s
         coords={
             "arm": [arm.name for arm in race.arms],
             "seed": list(race.seeds),
-            "item": list(range(race.held_out.n)),
+            "item": list(range(len(race.held_out))),
             "epoch": list(range(1, _epochs(race.fit) + 1)),
         },
         block={"arm": 1, "seed": 1},
@@ -263,8 +264,8 @@ def _layout(race: Race, plans: Mapping[str, TransferPlan], provenance: Mapping[s
             "plans": {name: made.digest for name, made in plans.items()},
             "source weights": digest(state(race.source)),
             "target": digest(state(race.start(race.seeds[0]))),
-            "training data": digest_examples(race.train),
-            "held-out data": digest_examples(race.held_out),
+            "training data": fingerprint_of(race.train),
+            "held-out data": fingerprint_of(race.held_out),
             "fit": name_of(race.fit),
             "metric": name_of(race.metric),
         },
@@ -275,10 +276,10 @@ def _layout(race: Race, plans: Mapping[str, TransferPlan], provenance: Mapping[s
 def _scores(race: Race, network: nn.Module) -> np.ndarray:
     """Score a network on every held-out example."""
     scores = torch.as_tensor(race.metric(network, race.held_out)).detach().float().cpu()
-    if tuple(scores.shape) != (race.held_out.n,):
+    if tuple(scores.shape) != (len(race.held_out),):
         raise LegateeError(
             f"the metric returned scores of shape {tuple(scores.shape)}; expected one for each "
-            f"held-out example, ({race.held_out.n},)"
+            f"held-out example, ({len(race.held_out)},)"
         )
     return scores.numpy()
 
