@@ -89,10 +89,12 @@ def _classes(path: str, spec: str) -> dict[str, list[Path]]:
 
 def _files(folder: Path) -> list[Path]:
     """Return all files below a folder but hidden ones, sorted, however deep the folders are."""
-    found = []
-    for where, below, names in os.walk(folder):
-        below[:] = [name for name in below if _is_wanted(name)]
-        found += [Path(where, name) for name in names if _is_wanted(name)]
+    found: list[Path] = []
+    folders = [folder]
+    while folders:  # os.walk calls itself, and folders may be deeper than Python's stack
+        for entry in os.scandir(folders.pop()):
+            if _is_wanted(entry.name):
+                (folders if entry.is_dir() else found).append(Path(entry.path))
     return sorted(found)
 
 
