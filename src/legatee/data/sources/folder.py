@@ -92,9 +92,10 @@ def _files(folder: Path) -> list[Path]:
     found: list[Path] = []
     folders = [folder]
     while folders:  # os.walk calls itself, and folders may be deeper than Python's stack
-        for entry in os.scandir(folders.pop()):
-            if _is_wanted(entry.name):
-                (folders if entry.is_dir() else found).append(Path(entry.path))
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if _is_wanted(entry.name):
+                    (folders if entry.is_dir() else found).append(Path(entry.path))
     return sorted(found)
 
 
