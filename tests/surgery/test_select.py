@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legatee.errors import UnknownNameError
-from legatee.surgery.planning.select import select, share
+from legatee.surgery.planning.select import select
 from surgery_references import spread
 
 SIZES = st.integers(1, 300).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n)))
@@ -67,28 +67,3 @@ def test_the_random_rule_reaches_every_channel_equally_often():
 def test_an_unknown_rule_is_refused_with_the_nearest():
     with pytest.raises(UnknownNameError, match="uniform"):
         select("unifrom", 4, 2, rng())
-
-
-@pytest.mark.parametrize(
-    ("alpha", "size", "expected"),
-    [
-        (0.0, 9, 0),
-        (1.0, 9, 9),
-        (0.5, 1, 1),
-        (0.5, 3, 2),
-        (0.5, 5, 3),  # 2.5: halves go up, not to even
-        (0.25, 10, 3),
-        (0.3, 10, 3),
-        (0.1, 4, 0),
-        (0.49, 1, 0),
-    ],
-)
-def test_a_share_by_hand(alpha, size, expected):
-    assert share(alpha, size) == expected
-
-
-@settings(derandomize=True, deadline=None, max_examples=100)
-@given(st.floats(0, 1), st.integers(0, 4096))
-def test_a_share_is_within_half_a_channel_and_never_more_than_there_are(alpha, size):
-    assert 0 <= share(alpha, size) <= size
-    assert abs(share(alpha, size) - alpha * size) <= 0.5 + 1e-9

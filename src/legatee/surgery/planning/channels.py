@@ -8,9 +8,10 @@ import numpy as np
 from torch import Tensor, nn
 
 from legatee.errors import TransferError, UnknownNameError
+from legatee.rounding import inherited_count
 from legatee.surgery.network.catalog import Catalog, state
 from legatee.surgery.planning.evidence import norms, watch
-from legatee.surgery.planning.select import RULES, SCORED, select, share
+from legatee.surgery.planning.select import RULES, SCORED, select
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,7 @@ class Channels:
                     f"{len(channels)} channels were given where {name!r} has {group.size}"
                 )
             return channels
-        wanted = min(share(self.alpha, group.size), theirs.size)
+        wanted = min(inherited_count(self.alpha, group.size), theirs.size)
         if wanted == 0:
             return []
         name, axis = next(iter(group.members))

@@ -50,23 +50,6 @@ def select(
     return RULES[rule](available, wanted, rng)
 
 
-def share(alpha: float, size: int) -> int:
-    """Return how many of ``size`` channels are the share ``alpha``, halves rounded up.
-
-    Args:
-        alpha: Share asked for [fraction, 0..1].
-        size: Channels there are [count].
-
-    Returns:
-        Channels to inherit [count].
-
-    Example:
-        >>> share(0.5, 7), share(0.5, 8)
-        (4, 4)
-    """
-    return int(np.floor(alpha * size + 0.5))
-
-
 def evenly(available: int, wanted: int) -> list[int]:
     """Spread evenly: a stride where it divides, else rounded steps (weight selection, Xu 2024).
 
