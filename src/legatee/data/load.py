@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 
 from legatee.data.digits import draw_digits, read_digits
 from legatee.data.examples import Examples, as_examples, batch, split, take
-from legatee.errors import DataError, UnknownNameError
+from legatee.disk import path_status
+from legatee.errors import DataError, UnknownNameError, listed
 from legatee.specs import Range, read_options
 
 __all__ = ["Examples", "as_examples", "batch", "load_data", "split", "take"]
@@ -56,9 +57,13 @@ def _folder(rest: str, name: str) -> Examples:
     known = {"size": Range(lower=8, upper=1024)}
     size = read_options("folder", options, known, DataError).get("size", SIZE)
     root = Path(path)
-    if not path or not root.is_dir():
-        raise DataError(f"{name!r}: there is no folder {path!r}")
-    folders = sorted(d for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
+    if not path or not (status := path_status(root)).is_folder:
+        why = status.problem if path else "no path is given"
+        raise DataError(f"{name!r}: there is no folder {path!r}: {why or 'it is a file'}")
+    try:
+        folders = sorted(d for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
+    except OSError as error:
+        raise DataError(f"{name!r}: cannot read the folder: {error.strerror}") from error
     if not folders:
         raise DataError(f"{name!r}: no classes; give a sub-folder of images for each class")
     images, labels, unreadable = [], [], []
@@ -74,7 +79,7 @@ def _folder(rest: str, name: str) -> Examples:
                 unreadable.append(str(file))
     if unreadable:
         raise DataError(
-            f"{name!r}: {len(unreadable)} files cannot be read as images: {', '.join(unreadable)}"
+            f"{name!r}: {len(unreadable):,} files cannot be read as images: {listed(unreadable)}"
         )
     return Examples(
         inputs=torch.from_numpy(np.stack(images)),
@@ -94,8 +99,9 @@ def _image(file: Path, size: int) -> NDArray[np.uint8]:
 
 def _npz(path: Path, name: str) -> Examples:
     """Read arrays; a file that would have to execute code to be read is refused."""
-    if not path.is_file():
-        raise DataError(f"{name!r}: there is no file {str(path)!r}")
+    if not (status := path_status(path)).is_file:
+        why = status.problem or "it is a folder"
+        raise DataError(f"{name!r}: there is no file {str(path)!r}: {why}")
     try:
         with path.open("rb") as file:
             held = np.load(file, allow_pickle=False)
