@@ -159,7 +159,7 @@ def _cnn(rest: str, num_classes: int, input_shape: Size) -> Callable[[], nn.Modu
     if min(input_shape[1:]) < 2 ** (len(widths) - 1):
         raise LegateeError(
             f"cnn: inputs {input_shape} are too small for {len(widths)} widths, "
-            "which are halved in height and width between them; give fewer widths"
+            "between which height and width are halved; give fewer widths"
         )
     return partial(Cnn, input_shape[0], widths, num_classes)
 

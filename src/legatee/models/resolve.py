@@ -161,7 +161,8 @@ def require_weights(model: ModelSpec) -> ModelSpec:
         LegateeError: If it has none.
     """
     if model.file is None:
-        raise LegateeError(f"{model.name!r} has no weights to inherit; write {model.name}@FILE")
+        where = PUBLISHED if model.name.startswith("hf:") else "FILE"
+        raise LegateeError(f"{model.name!r} has no weights to inherit; write {model.name}@{where}")
     return model
 
 

@@ -24,6 +24,7 @@ def blended(taken: Tensor, move: Move) -> Tensor:
         timm's ``resample_abs_pos_embed`` and ``adapt_input_conv``.
 
     Example:
+        >>> from legatee.plans.moves import Blend
         >>> move = Move(source="w", target="w", source_shape=(2, 3), target_shape=(2, 1),
         ...             take=("0:2", "0:3"), put=("0:2", "0:1"), blend=Blend(axis=1, how="sum"))
         >>> blended(torch.arange(6.0).reshape(2, 3), move).tolist()
