@@ -104,3 +104,28 @@ def _variances_of_mean(table: np.ndarray) -> tuple[float, float]:
     square_columns = rows * float(by_column.var(ddof=1))
     square_rest = float((rest**2).sum()) / ((rows - 1) * (columns - 1))
     return square_rows / table.size, max(square_columns - square_rest, 0.0) / table.size
+
+
+def mean_interval(values: np.ndarray, error_rate: float) -> Interval:
+    """Estimate the mean of independent values, with Student's two-sided t interval.
+
+    Args:
+        values: One for each seed, at least one [seeds].
+        error_rate: Chance that the interval misses [fraction, 0..1].
+
+    Returns:
+        The mean with lower and upper bound: infinite bounds for a single value, and for values of
+        which one is not finite, whose mean is NaN.
+
+    Example:
+        >>> interval = mean_interval(np.array([1.0, 2.0, 3.0]), 0.05)
+        >>> interval.estimate, round(interval.lower, 2), round(interval.upper, 2)
+        (2.0, -0.48, 4.48)
+    """
+    values, reach = np.asarray(values, float), np.inf
+    if not np.isfinite(values).all():
+        return Interval(estimate=np.nan, lower=-np.inf, upper=np.inf)
+    if (n := len(values)) > 1:
+        reach = float(student.ppf(1 - error_rate / 2, n - 1) * values.std(ddof=1) / sqrt(n))
+    mean = float(values.mean())
+    return Interval(estimate=mean, lower=mean - reach, upper=mean + reach)

@@ -5,7 +5,6 @@ import signal
 import time
 
 from sweep_cases import (
-    alive,
     chunks,
     command,
     here,
@@ -19,6 +18,7 @@ from sweep_cases import (
 )
 
 from legatee.sweep.read import load, tally
+from process_tree import alive
 
 SEEDS = 240  # 2,880 cells: some 25 blocks
 
@@ -50,7 +50,7 @@ def test_interrupted_killed_orphaned_and_doubled_it_ends_with_the_same_bits(tmp_
     out, err = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130
     assert out == ""
-    assert err == "legatee: interrupted; what was finished is kept, the same command goes on\n"
+    assert err == "legatee: interrupted; finished work is kept, and the same command resumes it\n"
     status = load(folder)["status"]
     assert 0 < (status != "missing").sum() < status.size
 

@@ -16,8 +16,8 @@ app = typer.Typer(
     epilog="Start with: `legatee demo`",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command(epilog="Example: `legatee demo --out legatee-demo`")(advise.demo)
 app.command(
@@ -56,7 +56,7 @@ def main() -> None:
     except SystemExit as left:
         if left.code == INTERRUPTED:
             sys.stderr.write(
-                "legatee: interrupted; what was finished is kept, the same command goes on\n"
+                "legatee: interrupted; finished work is kept, and the same command resumes it\n"
             )
         raise
 
