@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import PrivateAttr
 
@@ -51,6 +51,21 @@ class Receipt(Document):
     plan_digest: str
     tensors: tuple[TensorAccount, ...]
     _undo: Callable[[], None] | None = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, plan: TransferPlan, undo: Callable[[], None] | None = None) -> Self:
+        """Return the receipt of a plan that was applied.
+
+        Args:
+            plan: The plan.
+            undo: A function that puts the target back as it was, if there is one.
+
+        Returns:
+            The receipt.
+        """
+        receipt = cls(plan_digest=plan.digest, tensors=account(plan))
+        receipt._undo = undo
+        return receipt
 
     @property
     def elements(self) -> int:
