@@ -3,7 +3,7 @@
 from math import prod
 from typing import ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from legatee.document import Document
 from legatee.errors import TransferError
@@ -31,6 +31,8 @@ class TransferPlan(Document):
         entries: What is inherited and what is not, in the target's order; every tensor of the
             target is in one move or more, or in one ``Untouched``.
         warnings: What a careful reader should know before applying it.
+        unsupported_elements: Inherited elements of layers that read channels of which none is
+            inherited, so that they compute from noise [count].
     """
 
     kind: ClassVar[str] = "a transfer plan"
@@ -43,6 +45,7 @@ class TransferPlan(Document):
     options: PlanOptions = PlanOptions()
     entries: tuple[Move | Untouched, ...]
     warnings: tuple[str, ...] = ()
+    unsupported_elements: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _writes_once(self) -> Self:
@@ -98,8 +101,16 @@ class TransferPlan(Document):
     def __str__(self) -> str:
         """Return the share, and a tree of modules folded where neighbours are alike."""
         zeros = f", {share(self.zeroed, 1)} set to zero" if self.zeroed else ""
+        inherited = sum(move.inherited_elements for move in self.moves)
+        noise = share(self.unsupported_elements / max(inherited, 1), 1)
+        reading = (
+            f", {noise} of these in layers that read nothing inherited"
+            if self.unsupported_elements
+            else ""
+        )
         head = (
-            f"{share(self.inherited_fraction, 1)} of {self.elements:,} elements inherited{zeros} "
+            f"{share(self.inherited_fraction, 1)} of {self.elements:,} elements inherited{reading}"
+            f"{zeros} "
             f"(alpha {self.options.alpha:g}, rule {self.options.rule_name})"
         )
         tree = folded([_row(entry) for entry in self.entries])

@@ -9,8 +9,8 @@ from legatee.plans.moves import Blend, Move
 from legatee.plans.positions import compress
 from legatee.surgery.network.catalog import Catalog
 from legatee.surgery.network.groups import Group, may_take
-from legatee.surgery.planning.match import Match, grows
-from legatee.surgery.planning.resize import channel_blend, grid_blend
+from legatee.surgery.planning.match import Match
+from legatee.surgery.planning.resize import channel_blend, grid_blend, grows
 
 FOREIGN = "its channels belong to another group in the source"
 READ_ON = "the one network shows its channels at its output, the other reads them on"

@@ -15,6 +15,7 @@ from legatee.surgery.planning.classes import classes_of, heads
 from legatee.surgery.planning.draft import NOTHING, Draft
 from legatee.surgery.planning.incomplete import drop_strays
 from legatee.surgery.planning.match import chosen_only, match_groups, match_tensors
+from legatee.surgery.planning.unsupported import unsupported_elements
 from legatee.surgery.planning.warnings import left_behind, remarks
 
 
@@ -123,6 +124,7 @@ def plan(
         options=asked,
         entries=entries,
         warnings=(*notes, *remarks(draft, moves)),
+        unsupported_elements=unsupported_elements(theirs, moves),
     )
     if alpha > 0 and not any(theirs.tensors[move.target].trainable for move in moves):
         hint = "; matching by roles needs no names" if asked.match is None and theirs.groups else ""
