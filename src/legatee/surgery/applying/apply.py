@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from legatee.errors import TransferError
 from legatee.plans.plan import Move, TransferPlan
-from legatee.plans.receipt import Receipt, account
+from legatee.plans.receipt import Receipt
 from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.casts import Allowed, check_types, check_values, is_finite
 from legatee.surgery.applying.elements import copy, take, write
@@ -61,9 +61,7 @@ def inherit(
     with all_or_nothing(transfer.held[name] for name in transfer.moves) as restore:
         for name in transfer.moves:
             transfer.fill(name, transfer.held[name])
-    receipt = Receipt(plan_digest=plan.digest, tensors=account(plan))
-    receipt._undo = restore
-    return receipt
+    return Receipt.of(plan, undo=restore)
 
 
 class Transfer(Mapping[str, Tensor]):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from legatee.errors import TransferError, UnknownNameError
 from legatee.surgery.network.catalog import Catalog
-from legatee.surgery.planning.draft import Heads
+from legatee.surgery.planning.drafted import Heads
 
 Class = int | str  # its number, or its name where the names are known in their order
 NAMED = 3  # pairs of classes that a warning names

@@ -8,13 +8,13 @@ from legatee.plans.moves import Move
 from legatee.plans.positions import expand
 from legatee.surgery.network.catalog import Catalog
 from legatee.surgery.network.uses import Use
-from legatee.surgery.planning.draft import FOREIGN, Draft
+from legatee.surgery.planning.drafted import FOREIGN, Drafted
 from legatee.text import share
 
 MUCH = 0.1  # share of the target left because of other blocks, from which a plan says so
 
 
-def remarks(draft: Draft, moves: list[Move]) -> list[str]:
+def remarks(draft: Drafted, moves: list[Move]) -> list[str]:
     """Say what is unusual about the moves of a plan.
 
     Args:
@@ -33,7 +33,7 @@ def remarks(draft: Draft, moves: list[Move]) -> list[str]:
     ]
 
 
-def left_behind(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
+def left_behind(draft: Drafted, found: Mapping[str, Move | str]) -> list[str]:
     """Say what stays as it is though a reader may count on it, and what would fill it.
 
     Args:
@@ -46,7 +46,7 @@ def left_behind(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
     return [*_classes(draft, found), *_foreign(draft, found)]
 
 
-def _classes(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
+def _classes(draft: Drafted, found: Mapping[str, Move | str]) -> list[str]:
     """Say why classes that are known to mean the same are not inherited."""
     groups = draft.target.groups
     shown = [n for group in groups if group.role == "class" for n, _ in group.members]
@@ -56,7 +56,7 @@ def _classes(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
     return [f"no class is inherited, though {len(draft.heads.classes)} correspond: {reasons[0]}"]
 
 
-def _foreign(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
+def _foreign(draft: Drafted, found: Mapping[str, Move | str]) -> list[str]:
     """Say that blocks of another kind leave much behind."""
     sizes = {name: prod(tensor.shape) for name, tensor in draft.target.tensors.items()}
     left = sum(sizes[name] for name, made in found.items() if made == FOREIGN)
@@ -69,7 +69,7 @@ def _foreign(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
     ]
 
 
-def _mixed(draft: Draft) -> list[str]:
+def _mixed(draft: Drafted) -> list[str]:
     """Say which groups of channels take from more than one source group."""
     if not draft.mixed:
         return []
@@ -82,7 +82,7 @@ def _mixed(draft: Draft) -> list[str]:
     ]
 
 
-def _read_on(draft: Draft, moves: list[Move]) -> Iterable[str]:
+def _read_on(draft: Drafted, moves: list[Move]) -> Iterable[str]:
     """Say where the source's last layer becomes a hidden one: whether it is a head is not seen."""
     shown = {t for t, s in draft.groups.items() if draft.source.groups[s].role == "class"}
     for move in moves:
