@@ -353,7 +353,10 @@ def test_an_output_that_exists(legatee_does, planned):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("--class", "a=0"), "target's classes are not known, so 'a' is no class; pass class_names"),
+        (
+            ("--class", "a=0"),
+            "target's classes are not known, so 'a' is no class; pass class_names",
+        ),
         (("--class", "0"), "expected TARGET=SOURCE"),
         (("--class", "0=1", "--class", "0=2"), "each target class once"),
         (("--class", "0=1", "--class-names", "missing.txt"), "cannot read the names of classes"),

@@ -207,8 +207,12 @@ def test_tables_of_other_words_or_places_are_left_and_named():
     plan = legatee.plan(bert(4, 2), bert(2, 2, vocab_size=40, max_position_embeddings=10))
     reasons = {u.target: u.reason for u in plan.untouched}
     tables = "bert.embeddings."
-    assert reasons[f"{tables}word_embeddings.weight"] == "40 inputs here, 50 in the source"
-    assert reasons[f"{tables}position_embeddings.weight"] == "10 inputs here, 20 in the source"
+    assert reasons[f"{tables}word_embeddings.weight"] == (
+        "the target has 40 input channels or tokens, the source 50"
+    )
+    assert reasons[f"{tables}position_embeddings.weight"] == (
+        "the target has 10 input channels or tokens, the source 20"
+    )
     assert f"{tables}token_type_embeddings.weight" not in reasons
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from legatee.errors import TransferError, UnknownNameError
 from legatee.surgery.network.catalog import Catalog
-from legatee.surgery.planning.draft import Heads
+from legatee.surgery.planning.drafted import Heads
 
 Class = int | str  # number, or name where the names of all classes are known
 NAMED = 3  # pairs of classes that a warning names

@@ -7,14 +7,14 @@ from math import isqrt, prod
 from legatee.plans.moves import Move
 from legatee.plans.positions import expand
 from legatee.surgery.planning.differences import differences, sides
-from legatee.surgery.planning.draft import FOREIGN, Draft
+from legatee.surgery.planning.drafted import FOREIGN, Drafted
 from legatee.surgery.planning.unsupported import unsupported_warning
 from legatee.text import share
 
 MUCH = 0.1  # share of the target that other coupling of channels must leave out to be warned of
 
 
-def remarks(draft: Draft, moves: list[Move]) -> list[str]:
+def remarks(draft: Drafted, moves: list[Move]) -> list[str]:
     """Warn of what is unusual about the moves of a plan.
 
     Args:
@@ -35,7 +35,7 @@ def remarks(draft: Draft, moves: list[Move]) -> list[str]:
     ]
 
 
-def left_behind(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
+def left_behind(draft: Drafted, found: Mapping[str, Move | str]) -> list[str]:
     """Warn of what is not inherited although the reader may expect it.
 
     Args:
@@ -48,7 +48,7 @@ def left_behind(draft: Draft, found: Mapping[str, Move | str]) -> list[str]:
     return [*_classes(draft, found), *_other_coupling(draft, found)]
 
 
-def _classes(draft: Draft, outcomes: Mapping[str, Move | str]) -> list[str]:
+def _classes(draft: Drafted, outcomes: Mapping[str, Move | str]) -> list[str]:
     """Say why a head inherits no class although some classes correspond."""
     groups = draft.target.groups
     heads = [name for group in groups if group.role == "class" for name, _ in group.members]
@@ -58,7 +58,7 @@ def _classes(draft: Draft, outcomes: Mapping[str, Move | str]) -> list[str]:
     return [f"no class is inherited, though {len(draft.heads.classes)} correspond: {reasons[0]}"]
 
 
-def _other_coupling(draft: Draft, outcomes: Mapping[str, Move | str]) -> list[str]:
+def _other_coupling(draft: Drafted, outcomes: Mapping[str, Move | str]) -> list[str]:
     """Say that much is not inherited because the blocks of both networks differ in kind."""
     sizes = {name: prod(tensor.shape) for name, tensor in draft.target.tensors.items()}
     left_out = sum(sizes[name] for name, outcome in outcomes.items() if outcome == FOREIGN)
@@ -71,7 +71,7 @@ def _other_coupling(draft: Draft, outcomes: Mapping[str, Move | str]) -> list[st
     ]
 
 
-def _mixed(draft: Draft) -> list[str]:
+def _mixed(draft: Drafted) -> list[str]:
     """Say how many channel groups inherit from more than one source group."""
     if not draft.mixed:
         return []
@@ -85,7 +85,7 @@ def _mixed(draft: Draft) -> list[str]:
     ]
 
 
-def _former_outputs(draft: Draft, moves: list[Move]) -> Iterable[str]:
+def _former_outputs(draft: Drafted, moves: list[Move]) -> Iterable[str]:
     """Say where the source's output layer becomes a hidden layer: it may have been a head."""
     outputs = {t for t, s in draft.groups.items() if draft.source.groups[s].role == "class"}
     for move in moves:
