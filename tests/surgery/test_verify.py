@@ -10,10 +10,11 @@ from torch import nn
 
 import legatee
 from legatee.errors import CheckpointError, LegateeError, TransferError
+from legatee.fingerprint import weights_fingerprint
 from legatee.surgery.applying.apply import Transfer
 from legatee.surgery.applying.casts import Allowed
 from legatee.surgery.files.checkpoint import read_metadata, write_weights
-from legatee.surgery.files.verify import Provenance, verify, weights_digest
+from legatee.surgery.files.verify import Provenance, verify
 from surgery_references import differing, saved, scrambled, snapshot
 from surgery_zoo import ZOO, small_resnet
 
@@ -30,8 +31,8 @@ def written(source: nn.Module, target: nn.Module, **options: object) -> legatee.
     facts = Provenance(
         plan=plan.to_json(),
         plan_digest=plan.digest,
-        weights_digest=weights_digest(weights),
-        source_digest=weights_digest(saved(source)),
+        weights_digest=weights_fingerprint(weights),
+        source_digest=weights_fingerprint(saved(source)),
         model="resnet",
         command="typed",
         version="1",
@@ -94,7 +95,7 @@ def test_a_changed_weight_with_a_mended_digest_is_found_with_the_source(pair):
     written(*pair)
     tensors, metadata = load_file("a.safetensors"), read_metadata("a.safetensors")
     tensors["conv.weight"][2, 1, 0, 0] += 1
-    metadata["weights_digest"] = weights_digest(tensors)
+    metadata["weights_digest"] = weights_fingerprint(tensors)
     save_file(tensors, "a.safetensors", metadata=metadata)
     verify("a.safetensors")  # nothing in the file itself tells
     with pytest.raises(CheckpointError, match=r"'conv\.weight' differs"):
@@ -161,7 +162,7 @@ def test_a_file_cut_off_is_refused(pair, part):
 def test_the_digest_is_the_one_computed_by_hand():
     bits = hashlib.sha256(bytes([0, 0, 128, 63, 0, 0, 0, 64])).hexdigest()  # 1.0, 2.0
     expected = hashlib.sha256(f"w torch.float32 (1, 2) {bits}".encode()).hexdigest()
-    assert weights_digest({"w": torch.tensor([[1.0, 2.0]])}) == expected
+    assert weights_fingerprint({"w": torch.tensor([[1.0, 2.0]])}) == expected
 
 
 CHANGES = {
@@ -178,13 +179,13 @@ def test_the_digest_tells(kind):
     plain = {"w": torch.tensor([[1.0, 2.0]])}
     if kind == "a sign of zero":
         plain["z"] = torch.tensor(0.0)
-    assert weights_digest(CHANGES[kind]) != weights_digest(plain)
+    assert weights_fingerprint(CHANGES[kind]) != weights_fingerprint(plain)
 
 
 def test_the_digest_does_not_tell_layouts_in_memory():
     images = torch.randn(2, 3, 4, 5)
     digests = {
-        weights_digest({"w": images.contiguous(memory_format=layout)})
+        weights_fingerprint({"w": images.contiguous(memory_format=layout)})
         for layout in (torch.contiguous_format, torch.channels_last)
     }
     assert len(digests) == 1

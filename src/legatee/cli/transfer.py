@@ -205,10 +205,11 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     except UnicodeDecodeError as error:
         raise TransferError(f"the plan {str(plan)!r} is no text: {error}") from error
 
+    from legatee.fingerprint import weights_fingerprint
     from legatee.surgery.applying.apply import Transfer
     from legatee.surgery.applying.casts import Allowed  # what is refused above waits for no torch
     from legatee.surgery.files.checkpoint import write_weights
-    from legatee.surgery.files.verify import Provenance, weights_digest
+    from legatee.surgery.files.verify import Provenance
 
     size = shape_of(shape)
     _, given = weights_of(source, classes=classes, shape=size)
@@ -218,8 +219,8 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     facts = Provenance(
         plan=made.to_json(),
         plan_digest=made.digest,
-        weights_digest=weights_digest(weights),
-        source_digest=weights_digest(given),
+        weights_digest=weights_fingerprint(weights),
+        source_digest=weights_fingerprint(given),
         model=target,
         command=typed_command(),
         version=version("legatee"),

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from legatee.errors import DataError
-from legatee.fingerprint import digest
+from legatee.fingerprint import weights_fingerprint
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -194,6 +194,6 @@ def digest_examples(examples: Examples) -> str:
         examples: Inputs and labels.
 
     Returns:
-        Sixteen hexadecimal digits.
+        Sixty-four hexadecimal digits.
     """
-    return digest({"inputs": examples.inputs, "labels": examples.labels})
+    return weights_fingerprint({"inputs": examples.inputs, "labels": examples.labels})

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Self
 
 import torch
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from legatee.errors import CheckpointError, TransferError
+from legatee.fingerprint import weights_fingerprint
 from legatee.plans.plan import TransferPlan
 from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.elements import take
@@ -64,28 +64,6 @@ class Provenance(BaseModel):
             ) from error
 
 
-def weights_digest(weights: Mapping[str, Tensor]) -> str:
-    """Digest names, types, shapes and every bit of a state, whatever file it came from.
-
-    Args:
-        weights: Tensors by name, in any order.
-
-    Returns:
-        Sixty-four hexadecimal digits.
-
-    Example:
-        >>> one = {"a": torch.ones(2), "b": torch.zeros(1)}
-        >>> weights_digest(one) == weights_digest(dict(reversed(one.items())))
-        True
-    """
-    lines = []
-    for name in weights:
-        value = weights[name]
-        bits = sha256(raw(value)).hexdigest()
-        lines.append(f"{name} {value.dtype} {tuple(value.shape)} {bits}")
-    return sha256("\n".join(sorted(lines)).encode()).hexdigest()
-
-
 def verify(
     path: str | os.PathLike[str], source: Mapping[str, Tensor] | None = None
 ) -> tuple[Provenance, TransferPlan]:
@@ -118,7 +96,7 @@ def verify(
         or architecture_digest({name: weights[name] for name in names}) != plan.target_digest
     ):
         raise CheckpointError(f"{what!r} is not what it says: its plan is for other tensors")
-    if weights_digest(weights) != said.weights_digest:
+    if weights_fingerprint(weights) != said.weights_digest:
         raise CheckpointError(
             f"{what!r} is not what it says: its weights were changed since they were inherited"
         )
@@ -137,7 +115,7 @@ def _compare(
     """Refuse a source that a file was not made from, and a file that differs from its source."""
     if architecture_digest(source) != plan.source_digest:
         raise TransferError(f"{what!r} inherited from a network of another architecture")
-    if weights_digest(source) != said.source_digest:
+    if weights_fingerprint(source) != said.source_digest:
         raise TransferError(f"{what!r} inherited from other weights than these")
     for move in plan.moves:
         given = blended(take(source[move.source].detach(), move.take), move)
