@@ -20,7 +20,7 @@ from tables import show, where
 from legatee import Grid, simulate
 from legatee.sweep.declare import Sweep, block_of
 from legatee.sweep.run import fill
-from legatee.work.processes import Processes
+from legatee.work.processes import ProcessPool
 from legatee.work.workers import dask, executor
 from legatee.world.setting import EXAMPLE
 
@@ -45,11 +45,11 @@ from time import perf_counter
 here, folder, cells, rounds = sys.argv[1:]
 sys.path.insert(0, here)
 from sweep_speed import seconds, tiny
-from legatee.work.processes import Processes
+from legatee.work.processes import ProcessPool
 from legatee.sweep.run import fill
 from legatee.work.workers import executor
 if __name__ == "__main__":
-    with Processes(2) as pool:
+    with ProcessPool(2) as pool:
         fill(tiny(1000), Path(folder, "warm"), workers=executor(pool))
         took = [
             seconds(perf_counter, fill, tiny(int(cells)), Path(folder, str(turn)),
@@ -130,7 +130,7 @@ def engines() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
-        Processes(2) as pool,
+        ProcessPool(2) as pool,
     ):
         ways = {"pool": executor(pool), "dask": dask(cluster.scheduler_address)}
         for name, workers in ways.items():

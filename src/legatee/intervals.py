@@ -5,7 +5,6 @@ every seed. This gives a table of paired differences with seeds as rows and exam
 both drawn from the populations that a verdict is about. The mean of the table varies with both.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf, sqrt
 
@@ -177,30 +176,6 @@ def mean_error(scores: np.ndarray) -> float:
     return sqrt((max(rows, residual) + max(columns - residual, 0.0)) / table.size)
 
 
-def mean_interval(values: Iterable[float], error_rate: float) -> Interval:
-    """Return the mean of independent values with Student's t interval.
-
-    Args:
-        values: At least two values.
-        error_rate: Chance that the interval misses [fraction, 0..1].
-
-    Returns:
-        Mean with lower and upper bound.
-
-    Source:
-        Student (1908).
-
-    Example:
-        >>> interval = mean_interval([1.0, 2.0, 3.0], 0.05)
-        >>> round(interval.lower, 2), interval.estimate, round(interval.upper, 2)
-        (-0.48, 2.0, 4.48)
-    """
-    sample = np.asarray(list(values), float)
-    half = student.ppf(1 - error_rate / 2, sample.size - 1) * sample.std(ddof=1)
-    mean, half = float(sample.mean()), float(half) / sqrt(sample.size)
-    return Interval(estimate=mean, lower=mean - half, upper=mean + half)
-
-
 def _mean_squares(table: np.ndarray) -> tuple[float, float, float]:
     """Return the mean squares of the rows, of the columns, and of the residual."""
     rows, columns = table.shape
@@ -211,3 +186,28 @@ def _mean_squares(table: np.ndarray) -> tuple[float, float, float]:
         rows * float(by_column.var(ddof=1)),
         float((residual**2).sum()) / ((rows - 1) * (columns - 1)),
     )
+
+
+def mean_interval(values: np.ndarray, error_rate: float) -> Interval:
+    """Estimate the mean of independent values, with Student's two-sided t interval.
+
+    Args:
+        values: One for each seed, at least one [seeds].
+        error_rate: Chance that the interval misses [fraction, 0..1].
+
+    Returns:
+        The mean with lower and upper bound: infinite bounds for a single value, and for values of
+        which one is not finite, whose mean is NaN.
+
+    Example:
+        >>> interval = mean_interval(np.array([1.0, 2.0, 3.0]), 0.05)
+        >>> interval.estimate, round(interval.lower, 2), round(interval.upper, 2)
+        (2.0, -0.48, 4.48)
+    """
+    values, reach = np.asarray(values, float), np.inf
+    if not np.isfinite(values).all():
+        return Interval(estimate=np.nan, lower=-np.inf, upper=np.inf)
+    if (n := len(values)) > 1:
+        reach = float(student.ppf(1 - error_rate / 2, n - 1) * values.std(ddof=1) / sqrt(n))
+    mean = float(values.mean())
+    return Interval(estimate=mean, lower=mean - reach, upper=mean + reach)

@@ -31,7 +31,12 @@ ABOVE, BELOW, AROUND = [1.0, 1.1, 0.9, 1.0], [-1.0, -1.1, -0.9, -1.0], [1.0, -1.
         ([ABOVE, AROUND], Outcome.UNDECIDED),
         ([ABOVE, AROUND, BELOW], Outcome.REFUTED),  # one that fails is enough
         ([[1.0]], Outcome.UNDECIDED),  # of one seed nothing follows
-        ([[1.0, math.nan, 1.1, 0.9]], Outcome.CONFIRMED),
+        ([[*ABOVE, math.nan]], Outcome.UNDECIDED),  # a seed that diverged counts
+        ([[*ABOVE, math.inf]], Outcome.UNDECIDED),
+        ([[*BELOW, math.nan]], Outcome.UNDECIDED),
+        ([[math.nan, math.nan]], Outcome.UNDECIDED),
+        ([ABOVE, [*ABOVE, math.nan]], Outcome.UNDECIDED),
+        ([BELOW, [*ABOVE, math.nan]], Outcome.REFUTED),
     ],
 )
 def test_a_claim_is_what_its_effects_are_together(values, outcome):
@@ -85,3 +90,34 @@ def test_the_sentence_names_what_decides():
     assert decided(ABOVE, [0.2, 0.3, 0.1, 0.2]).because == (
         "the weakest of 2 is effect 1: 0.20 points (0.03 to 0.37); claimed: more than 0.0"
     )
+
+
+def test_the_sentence_says_how_many_of_how_many_seeds_diverged():
+    assert decided([*ABOVE, math.nan, -math.inf]).because == (
+        "2 of 6 seeds diverged, so effect 0 is unknown"
+    )
+    assert decided(ABOVE, [math.nan, 1.0], [math.nan] * 3).because == (
+        "effect 0: 1.0 points (0.80 to 1.2); claimed: more than 0.0; "
+        "1 of 2 seeds diverged, so effect 1 is unknown; "
+        "3 of 3 seeds diverged, so effect 2 is unknown"
+    )
+
+
+def test_seeds_that_diverged_count_as_seeds_and_more_of_them_decide_nothing():
+    (test,) = decided([*ABOVE, math.nan]).tests
+    assert test.seeds == 5
+    assert test.seeds_needed is None
+    assert math.isnan(test.estimate)
+    assert (test.lower, test.upper) == (-math.inf, math.inf)
+
+
+def test_one_seed_has_no_interval_and_does_not_say_how_many_would_decide():
+    claim = decided([1.5])
+    assert claim.because == (
+        "effect 0: 1.5 points (no interval from one seed); claimed: more than 0.0"
+    )
+    assert claim.tests[0].seeds_needed is None
+
+
+def test_an_effect_exactly_at_the_edge_needs_more_seeds_than_are_counted():
+    assert decided([1.0, -1.0]).tests[0].seeds_needed == 10**6

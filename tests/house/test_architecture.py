@@ -1,4 +1,4 @@
-"""The page about the architecture is true: it names every file, and its order is that of imports."""
+"""The page about the architecture is true: it names every file, and imports follow its order."""
 
 import re
 from pathlib import Path

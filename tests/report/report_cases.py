@@ -5,6 +5,7 @@ import xarray as xr
 
 from legatee.advice import Advice, ArmResult, Provenance, Reason, Verdict
 from legatee.intervals import Interval
+from legatee.plans.options import PlanOptions
 from legatee.plans.plan import Move, TransferPlan, Untouched
 from legatee.report.page import Case
 
@@ -27,9 +28,7 @@ def resnet_plan(alpha: float = 0.5) -> TransferPlan:
     return TransferPlan(
         source_digest="s",
         target_digest="t",
-        alpha=alpha,
-        rule="magnitude",
-        seed=0,
+        options=PlanOptions(alpha=alpha, rule="magnitude"),
         entries=(
             *moves,
             Untouched(target="fc.weight", shape=(10, 64), reason="the head: other classes"),

@@ -4,6 +4,7 @@ import pytest
 from browsing import CONTRASTS, walked
 from report_cases import HOSTILE, move, resnet_plan
 
+from legatee.plans.options import PlanOptions
 from legatee.plans.plan import Blend, Move, Untouched
 from legatee.report.plan import render_plan
 from legatee.text import TIMES
@@ -47,7 +48,7 @@ def hostile_plan():
         update={
             "source_digest": HOSTILE,
             "target_digest": long,
-            "rule": HOSTILE,
+            "options": PlanOptions(rule=HOSTILE),
             "warnings": (HOSTILE, long),
             "entries": (
                 move(f"{HOSTILE}.weight", f"{HOSTILE}.weight", (4, 4), ("0:2", "0:4")),
@@ -61,7 +62,7 @@ def hostile_plan():
 
 def pages():
     nothing = resnet_plan().model_copy(
-        update={"entries": resnet_plan().untouched, "warnings": (), "alpha": 0.0}
+        update={"entries": resnet_plan().untouched, "warnings": (), "options": PlanOptions(alpha=0)}
     )
     harm = {"source": HOSTILE, "target": "y" * 200, "command": f"legatee plan {HOSTILE}"}
     return {

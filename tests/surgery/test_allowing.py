@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import legatee
+from edited_plans import with_options
 from legatee.errors import TransferError
 from legatee.plans.plan import TransferPlan
 from surgery_references import bits, differing, scrambled, snapshot
@@ -199,7 +200,7 @@ def test_an_empty_plan_is_refused_with_its_reasons():
     source, target = mlp(6), mlp(4)
     plan = legatee.plan(source, target, alpha=0)
     legatee.inherit(plan, source, target)  # scratch was asked for
-    empty = plan.model_copy(update={"alpha": 0.5})
+    empty = with_options(plan, alpha=0.5)
     refused(empty, source, target, r"nothing would be inherited \(0\.weight: ")
     none = TransferPlan.from_json(empty.to_json()).model_copy(update={"entries": ()})
     refused(none, source, target, "nothing would be inherited")

@@ -7,6 +7,7 @@ import pytest
 from torch import nn
 
 import legatee
+from edited_plans import editable
 from legatee.errors import TransferError
 
 MANY = "0:4000000,4000000:8000000"
@@ -15,7 +16,7 @@ MANY = "0:4000000,4000000:8000000"
 def damaged(**fields) -> str:
     """Return the text of a plan for two convolutions, with fields of its first move replaced."""
     pair = (nn.Sequential(nn.Conv2d(3, n, 3), nn.ReLU(), nn.Conv2d(n, 2, 1)) for n in (8, 4))
-    plan = json.loads(legatee.plan(*pair).to_json())
+    plan = editable(legatee.plan(*pair))
     plan["entries"][0] |= fields
     return json.dumps(plan)
 
@@ -58,7 +59,7 @@ def test_positions_are_counted_without_being_written_out():
     )
     tracemalloc.start()
     try:
-        assert legatee.TransferPlan.from_json(text).moves[0].inherited_fraction == 27 * 3_999_999
+        assert legatee.TransferPlan.from_json(text).moves[0].inherited_elements == 27 * 3_999_999
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()

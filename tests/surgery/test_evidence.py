@@ -122,7 +122,7 @@ def test_looking_at_data_leaves_the_network_as_it_was():
     [
         ({"rule": "active"}, "data"),
         ({"rule": "signal", "data": images(4)}, "labels"),
-        ({"rule": "signal", "data": images(4), "labels": torch.zeros(3)}, "4 inputs but 3 labels"),
+        ({"rule": "signal", "data": (images(4), torch.zeros(3))}, "4 inputs but 3 labels"),
     ],
     ids=["no data", "no labels", "too few labels"],
 )

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import legatee
+from edited_plans import editable
 from legatee.errors import LegateeError, TransferError
 from surgery_references import differing, scrambled, snapshot
 from surgery_zoo import cnn, small_resnet
@@ -90,7 +91,7 @@ def test_inheriting_twice_is_inheriting_once():
 )
 def test_a_forged_plan_is_refused_and_nothing_is_written(forged):
     source, target = mlp(6), mlp(4)
-    document = json.loads(legatee.plan(source, target).to_json())
+    document = editable(legatee.plan(source, target))
     last = document["entries"].pop(0)
     document["entries"].append(last | forged)  # late: the earlier moves are in order
     before = snapshot(target)

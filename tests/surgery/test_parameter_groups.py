@@ -78,7 +78,7 @@ def test_the_network_may_be_wrapped_meanwhile():
 
 def test_a_receipt_that_was_read_from_a_file_will_do():
     network, receipt = pair()
-    read = legatee.Receipt.model_validate_json(receipt.to_json())
+    read = legatee.Receipt.from_json(receipt.to_json())
     groups = parameter_groups(read, network, fresh=0.1, inherited=0.01)
     assert {group["name"] for group in groups} == {"inherited", "fresh"}
 

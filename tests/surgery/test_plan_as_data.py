@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import legatee
+from edited_plans import editable, with_options
 from legatee.errors import TransferError
 from legatee.plans.positions import compress, expand
 from legatee.plans.receipt import Receipt
@@ -40,7 +41,7 @@ def test_a_plan_survives_json_twice_to_the_letter(plan):
 
 def test_a_plan_is_json_for_everybody(plan):
     document = json.loads(plan.to_json())
-    assert document["alpha"] == 0.7
+    assert document["options"]["alpha"] == 0.7
 
 
 def test_equal_plans_have_equal_hashes_and_digests(plan):
@@ -66,16 +67,24 @@ def test_a_digest_is_the_same_in_every_process(plan):
 
 @pytest.mark.parametrize(
     "other",
-    [{"alpha": 0.6}, {"rule": "first"}, {"seed": 4}, {"target_digest": "x"}, {"entries": ()}],
+    [
+        {"options": {"alpha": 0.6}},
+        {"options": {"rule": "first"}},
+        {"options": {"seed": 4}},
+        {"target_digest": "x"},
+        {"entries": ()},
+        {"warnings": ("another",)},
+    ],
     ids=str,
 )
 def test_plans_that_differ_are_not_equal(plan, other):
-    changed = plan.model_copy(update=other)
+    other = other.copy()
+    changed = with_options(plan, **other.pop("options", {})).model_copy(update=other)
     assert changed != plan
     assert changed.digest != plan.digest
 
 
-@pytest.mark.parametrize("field", ["alpha", "entries", "rule", "source_digest", "warnings"])
+@pytest.mark.parametrize("field", ["options", "entries", "source_digest", "warnings"])
 def test_a_plan_cannot_be_changed(plan, field):
     with pytest.raises((ValidationError, AttributeError, TypeError)):
         setattr(plan, field, getattr(plan, field))
@@ -161,16 +170,16 @@ def test_no_element_is_written_twice(plan):
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ('"alpha"', '"alpho"', "alpha"),
-        ('"format":1', '"format":2', "format"),
+        ('"alpha"', '"alpho"', "alpho"),
+        ('"format":1', '"format":0', "format 0"),
         ('"alpha":0.7', '"alpha":"much"', "alpha"),
         ('"rule":"random"', '"rule":"random","extra":1', "extra"),
         ('"entries":[', '"entries":[7,', "entries"),
     ],
 )
 def test_text_that_is_no_plan_is_refused_by_its_first_bad_field(plan, old, new, named):
-    compact = json.dumps(json.loads(plan.to_json()), separators=(",", ":"))
-    assert old in compact
+    compact = json.dumps(editable(plan), separators=(",", ":"))
+    assert compact.count(old) >= 1
     with pytest.raises(TransferError, match=named):
         legatee.TransferPlan.from_json(compact.replace(old, new, 1))
 
@@ -190,7 +199,7 @@ def test_a_cut_plan_is_refused(plan):
 def test_a_receipt_survives_json_as_data():
     source, target = cnn("4-6"), cnn("3-4")
     receipt = legatee.inherit(legatee.plan(source, target), source, target)
-    again = Receipt.model_validate_json(receipt.to_json())
+    again = Receipt.from_json(receipt.to_json())
     assert (again.tensors, again.inherited_fraction) == (
         receipt.tensors,
         receipt.inherited_fraction,
@@ -201,7 +210,7 @@ def test_a_receipt_read_from_a_file_undoes_nothing():
     source, target = cnn("4-6"), cnn("3-4")
     receipt = legatee.inherit(legatee.plan(source, target), source, target)
     with pytest.raises(TransferError):
-        Receipt.model_validate_json(receipt.to_json()).undo()
+        Receipt.from_json(receipt.to_json()).undo()
 
 
 # --- positions along an axis ----------------------------------------------------------------------

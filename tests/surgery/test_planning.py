@@ -40,7 +40,9 @@ def test_a_plan_carries_what_was_asked_for():
 
 def test_catalogues_give_the_plan_that_their_networks_give():
     source, target = small_resnet(6), small_resnet(4)
-    assert legatee.plan(read(source), read(target)) == legatee.plan(source, target)
+    plan = legatee.plan(source, target)
+    assert legatee.plan(read(source), read(target)).entries == plan.entries
+    assert plan.moves
 
 
 def test_the_values_of_the_weights_do_not_matter():

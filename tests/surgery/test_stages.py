@@ -207,7 +207,7 @@ def test_position_embeddings_are_resized_as_timm_does():
     expected = timm.layers.resample_abs_pos_embed(source.pos_embed, [4, 4], num_prefix_tokens=1)
     assert torch.allclose(target.pos_embed, expected, atol=1e-6)
     accounts = {account.target: account for account in receipt.tensors}
-    assert accounts["pos_embed"].inherited_fraction == 17 * 32
+    assert accounts["pos_embed"].inherited_elements == 17 * 32
 
 
 @pytest.mark.parametrize(("have", "wanted"), [(3, 1), (3, 4), (1, 3), (4, 3)])

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import legatee
+from edited_plans import with_options
 from legatee.errors import CheckpointError, LegateeError, TransferError
 from legatee.fingerprint import weights_fingerprint
 from legatee.surgery.applying.apply import Transfer
@@ -105,7 +106,7 @@ def test_a_changed_weight_with_a_mended_digest_is_found_with_the_source(pair):
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (lambda plan: plan.model_copy(update={"alpha": 0.5}), "its plan was changed"),
+        (lambda plan: with_options(plan, alpha=0.5), "its plan was changed"),
         (lambda plan: plan.model_copy(update={"entries": plan.entries[1:]}), "plan was changed"),
     ],
     ids=["alpha", "an entry less"],

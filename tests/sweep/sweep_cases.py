@@ -16,6 +16,7 @@ from legatee.sweep.declare import Sweep
 from legatee.sweep.run import fill
 from legatee.work.workers import executor
 from legatee.world.setting import EXAMPLE
+from process_tree import children
 
 COMMAND = Path(__file__).with_name("small_blocks.py")
 SECONDS = 0.1
@@ -115,21 +116,3 @@ def kill(process, group):
         process.kill()
     process.communicate()
     return workers
-
-
-def children(parent):
-    """Processes that a process has started."""
-    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _stat(path)[1:2] == [parent]]
-
-
-def alive(pid):
-    return _stat(Path("/proc") / str(pid))[:1] not in ([], ["Z"])
-
-
-def _stat(path):
-    """State and parent of a process; nothing where there is none any more."""
-    try:
-        state, parent = (path / "stat").read_text().rpartition(")")[2].split()[:2]
-    except OSError:
-        return []
-    return [state, int(parent)]

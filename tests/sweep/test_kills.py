@@ -5,7 +5,6 @@ import signal
 import time
 
 from sweep_cases import (
-    alive,
     chunks,
     command,
     here,
@@ -19,6 +18,7 @@ from sweep_cases import (
 )
 
 from legatee.sweep.read import load, tally
+from process_tree import alive
 
 SEEDS = 240  # 2,880 cells: some 25 blocks
 

@@ -9,13 +9,14 @@ import time
 from operator import truediv
 
 import pytest
-from sweep_cases import alive, children
 
-from legatee.work.processes import Lost, Processes
+from legatee.work.processes import ProcessPool, WorkerLostError
+from process_tree import alive, children
+from waiting import until
 
 
 def test_results_and_errors_come_back():
-    with Processes(1) as pool:
+    with ProcessPool(1) as pool:
         assert pool.submit(pow, 3, 4).result() == 81
         assert pool.submit(int, "101", base=2).result() == 5
         with pytest.raises(ZeroDivisionError):
@@ -25,35 +26,33 @@ def test_results_and_errors_come_back():
 
 
 def test_calls_share_the_processes():
-    with Processes(2) as pool:
+    with ProcessPool(2) as pool:
         first = pool.submit(os.getpid).result()
         busy = pool.submit(time.sleep, 60)
-        while not busy.running():
-            time.sleep(0.01)
+        until(busy.running)
         others = {pool.submit(os.getpid).result() for _ in range(5)}
     assert len(others) == 1
     assert os.getpid() not in {first, *others}
 
 
 def test_a_lost_process_takes_only_its_own_call_along():
-    with Processes(2) as pool:
+    with ProcessPool(2) as pool:
         slow = pool.submit(time.sleep, 2)
         killed = pool.submit(signal.raise_signal, signal.SIGKILL)
-        with pytest.raises(Lost, match="killed by SIGKILL"):
+        with pytest.raises(WorkerLostError, match="killed by SIGKILL"):
             killed.result()
-        with pytest.raises(Lost, match="ended with code 7"):
+        with pytest.raises(WorkerLostError, match="exited with code 7"):
             pool.submit(os._exit, 7).result()
         assert pool.submit(pow, 2, 3).result() == 8
         assert slow.result() is None
 
 
 def test_shutting_down_ends_what_is_running_and_nothing_more_is_taken():
-    with Processes(1) as pool:
+    with ProcessPool(1) as pool:
         pid = pool.submit(os.getpid).result()
         running, waiting = pool.submit(time.sleep, 600), pool.submit(pow, 2, 2)
-        while not running.running():
-            time.sleep(0.01)
-    with pytest.raises(Lost):
+        until(running.running)
+    with pytest.raises(WorkerLostError):
         running.result()
     assert waiting.cancelled()
     assert not alive(pid)
@@ -66,9 +65,9 @@ def test_processes_end_with_their_parent_and_leave_ctrl_c_to_it():
     script = textwrap.dedent(
         """
         import os, time
-        from legatee.work.processes import Processes
+        from legatee.work.processes import ProcessPool
         if __name__ == "__main__":
-            pool = Processes(2)
+            pool = ProcessPool(2)
             busy = [pool.submit(time.sleep, 600) for _ in range(2)]
             while not all(call.running() for call in busy): time.sleep(0.01)
             while True:
@@ -84,8 +83,7 @@ def test_processes_end_with_their_parent_and_leave_ctrl_c_to_it():
         start_new_session=True,
     ) as parent:
         assert parent.stdout.readline() == "busy\n"
-        while len(children(parent.pid)) < 3:  # two, and multiprocessing's tracker
-            time.sleep(0.01)
+        until(lambda: len(children(parent.pid)) == 3)  # two, and multiprocessing's tracker
         workers = children(parent.pid)
         os.killpg(parent.pid, signal.SIGINT)
         assert parent.stdout.readline() == "interrupted\n"
@@ -94,7 +92,4 @@ def test_processes_end_with_their_parent_and_leave_ctrl_c_to_it():
         assert all(map(alive, workers))
         parent.kill()
         assert parent.stderr.read() == ""
-    deadline = time.monotonic() + 20
-    while any(map(alive, workers)):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: not any(map(alive, workers)))

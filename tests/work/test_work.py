@@ -1,4 +1,4 @@
-"""Every piece of work is done, whatever becomes of those who do it."""
+"""Every task is done, whichever workers are lost."""
 
 import os
 from concurrent.futures import (
@@ -16,8 +16,8 @@ import pytest
 
 from legatee.errors import LegateeError, OutputError
 from legatee.work import workers as work
-from legatee.work.processes import Lost
-from legatee.work.workers import CHANCES, dask, each, executor, processes
+from legatee.work.processes import WorkerLostError
+from legatee.work.workers import ATTEMPTS, dask, each, executor, processes
 
 
 class Scripted(Executor):
@@ -37,9 +37,9 @@ class Scripted(Executor):
         return future
 
 
-def squares(items, scripted, room=2):
+def squares(items, scripted, capacity=2):
     found = []
-    workers = executor(scripted, room)
+    workers = executor(scripted, capacity)
     failed = each(lambda x: x * x, items, workers, lambda item, got: found.append((item, got)))
     return sorted(found), failed
 
@@ -73,22 +73,24 @@ def test_no_more_is_given_out_than_there_is_room_for():
     assert next(taken) <= 34
 
 
-@pytest.mark.parametrize("error", [Lost("gone"), CancelledError(), BrokenExecutor()])
+@pytest.mark.parametrize("error", [WorkerLostError("gone"), CancelledError(), BrokenExecutor()])
 def test_what_loses_its_worker_is_done_again(error):
-    scripted = Scripted({3: [error] * (CHANCES - 1)})
+    scripted = Scripted({3: [error] * (ATTEMPTS - 1)})
     assert squares(range(5), scripted) == ([(i, i * i) for i in range(5)], [])
-    assert scripted.given.count(3) == CHANCES
+    assert scripted.given.count(3) == ATTEMPTS
 
 
 def test_what_loses_every_worker_fails_and_all_others_are_done():
-    found, failed = squares(range(5), Scripted({3: [Lost("killed by SIGKILL")] * 9}))
+    found, failed = squares(range(5), Scripted({3: [WorkerLostError("killed by SIGKILL")] * 9}))
     assert [item for item, _ in found] == [0, 1, 2, 4]
     assert failed == [(3, "its worker was lost (killed by SIGKILL), 3 times")]
 
 
 def test_workers_that_never_do_anything_are_given_up():
-    broken = Scripted({item: [Lost("ended with code 1")] * 9 for item in range(100)})
-    with pytest.raises(LegateeError, match=r"do not get to work.*ended with code 1"):
+    broken = Scripted({item: [WorkerLostError("exited with code 1")] * 9 for item in range(100)})
+    with pytest.raises(
+        LegateeError, match=r"no worker completed a single task.*exited with code 1"
+    ):
         squares(range(100), broken)
     assert len(broken.given) < 10
 
@@ -125,7 +127,7 @@ def test_poison_does_no_harm_to_what_is_done_beside_it():
     found = []
     failed = each(die_unless, items, processes(2), lambda item, got: found.append(got))
     assert sorted(found) == ["a", "b", "c", "d"]
-    assert failed == [("poison", "its worker was lost (ended with code 1), 3 times")]
+    assert failed == [("poison", "its worker was lost (exited with code 1), 3 times")]
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://", "127.0.0.1:x"])

@@ -27,8 +27,8 @@ PAPER = Setting(  # of every figure, but for what the figure varies; ours: the p
 DOWNSTREAM = 8.0  # |u + v2|^2 where it is held while |u| changes [signal^2]
 
 
-class Found(NamedTuple):
-    """What a sweep came to.
+class SweepResult(NamedTuple):
+    """What a sweep measured.
 
     Attributes:
         grid: Its settings.
@@ -52,7 +52,7 @@ class Experiment:
         caption: What is shown and how to read it, for a reader who is not an expert.
         quick: What is simulated in less than a minute: a sweep, or several.
         full: What is simulated for publication, likewise.
-        read: Makes panels and claims of what each sweep has found.
+        read: Turns the result of each sweep into panels and claims.
     """
 
     name: str

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from legatee.disk import writable_folder, write_text
 from legatee.errors import UnknownNameError
-from legatee.experiments.experiment import Experiment, Found
+from legatee.experiments.experiment import Experiment, SweepResult
 from legatee.experiments.figures import FIGURES
 from legatee.experiments.verdicts import LEVEL, judged
 from legatee.finding import Finding
@@ -66,9 +66,9 @@ def reproduce(
     """
     chosen = [experiment(name) for name in names or FIGURES]
     folder, findings = writable_folder(out), []
-    with (workers or processes(2))() as crew:  # opened once: starting takes seconds
+    with (workers or processes(2))() as pool:  # opened once: starting takes seconds
         for one in chosen:
-            finding = _run(one, folder, full, lambda: nullcontext(crew), device)
+            finding = _run(one, folder, full, lambda: nullcontext(pool), device)
             write_text(folder / f"{one.name}.json", finding.to_json())
             findings.append(finding)
             done(finding)
@@ -85,7 +85,7 @@ def _run(
     about = provenance(command)
     data = Path("data", f"{one.name}-{size}")
     found = [
-        Found(
+        SweepResult(
             sweep.grid,
             run_sweep(
                 sweep,

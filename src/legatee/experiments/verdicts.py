@@ -1,29 +1,30 @@
-"""From effects, one number for each seed, to a claim's verdict, error bars included."""
+"""Verdicts on claims: from effects, one value for each seed, to confirmed, refuted or undecided."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, inf, isfinite, sqrt
+from math import ceil, inf, isfinite
 
 import numpy as np
-from scipy.stats import t as student
 
 from legatee.finding import Claim, Outcome, Test
+from legatee.intervals import mean_interval
 from legatee.text import number
 
 LEVEL = 0.05  # chance that any interval of a finding misses [fraction]
-MOST_SEEDS = 10**6  # more are "no number of seeds" [count]
+MOST_SEEDS = 10**6  # numbers of seeds beyond this are not distinguished [count]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """Something that a claim says is more than so much, or less.
+    """A measured effect, and the range that a claim says it lies in.
 
     Attributes:
         what: What is measured, in words that go before a number.
-        values: One for each seed ``[seed]``.
+        values: One for each seed; not finite where training diverged ``[seed]``.
         at_least: What it has to exceed for the claim to be true, ``None`` if nothing.
         at_most: What it has to stay below, ``None`` if nothing.
         unit: What it is measured in.
+        without_value: Why a seed's value may be not finite, as the end of "3 seeds ...".
     """
 
     what: str
@@ -31,6 +32,7 @@ class Effect:
     at_least: float | None = 0.0
     at_most: float | None = None
     unit: str = "points"
+    without_value: str = "diverged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +51,11 @@ class Claimed:
 
 
 def judged(claims: Sequence[Claimed], level: float = LEVEL) -> tuple[Claim, ...]:
-    """Decide claims; all intervals hold at once (Bonferroni).
+    """Decide claims; all intervals hold simultaneously (Bonferroni).
 
-    A claim is confirmed where the interval of each effect lies where it has to, refuted where that
-    of one lies outside, and undecided otherwise.
+    A claim is confirmed if the interval of every effect lies within the claimed range, refuted if
+    that of one lies outside, and undecided otherwise. Seeds that diverged are not left out: an
+    effect with such a seed has no estimate, so it decides nothing.
 
     Args:
         claims: What is claimed.
@@ -71,77 +74,93 @@ def judged(claims: Sequence[Claimed], level: float = LEVEL) -> tuple[Claim, ...]
     return tuple(_claim(claim, each) for claim in claims)
 
 
-def _claim(claimed: Claimed, level: float) -> Claim:
+def _claim(claimed: Claimed, error_rate: float) -> Claim:
     """Decide one claim."""
-    tests = tuple(_test(effect, level) for effect in claimed.effects)
+    tests = tuple(_test(effect, error_rate) for effect in claimed.effects)
     outcomes = {test.outcome for test in tests}
     outcome = Outcome.REFUTED if Outcome.REFUTED in outcomes else Outcome.UNDECIDED
     if outcomes == {Outcome.CONFIRMED}:
         outcome = Outcome.CONFIRMED
-    # What is furthest from what is claimed, counted in widths of its interval, decides.
-    weakest = min(tests, key=lambda test: _distance(test) / max(_reach(test), 1e-12))
-    many = f"the weakest of {len(tests)} is " if len(tests) > 1 else ""
-    because = f"{many}{_words(weakest)}"
     return Claim(
-        text=claimed.text, source=claimed.source, outcome=outcome, because=because, tests=tests
+        text=claimed.text,
+        source=claimed.source,
+        outcome=outcome,
+        because=_because(claimed.effects, tests),
+        tests=tests,
     )
 
 
-def _test(effect: Effect, level: float) -> Test:
+def _test(effect: Effect, error_rate: float) -> Test:
     """Put an interval around one effect."""
-    values = np.asarray(effect.values, float)
-    values = values[np.isfinite(values)]
-    n, mean = len(values), float(values.mean()) if len(values) else 0.0
-    reach = inf
-    if n > 1:
-        reach = float(student.ppf(1 - level / 2, n - 1) * values.std(ddof=1) / sqrt(n))
+    interval = mean_interval(effect.values, error_rate)
     test = Test(
         what=effect.what,
-        estimate=mean,
-        lower=mean - reach,
-        upper=mean + reach,
+        estimate=interval.estimate,
+        lower=interval.lower,
+        upper=interval.upper,
         at_least=effect.at_least,
         at_most=effect.at_most,
         unit=effect.unit,
-        seeds=n,
+        seeds=len(effect.values),
         seeds_needed=None,
     )
-    if test.outcome is not Outcome.UNDECIDED:
+    if test.outcome is not Outcome.UNDECIDED or not isfinite(_reach(test)):
         return test
-    return test.model_copy(update={"seeds_needed": _needed(n, reach, abs(_distance(test)))})
+    return test.model_copy(update={"seeds_needed": _seeds_needed(test)})
 
 
 def _distance(test: Test) -> float:
-    """Return how far inside of what is claimed an estimate lies; negative if outside."""
+    """Return how far inside the claimed range an estimate lies; negative if outside."""
     low = -inf if test.at_least is None else test.at_least
     high = inf if test.at_most is None else test.at_most
     return min(test.estimate - low, high - test.estimate)
 
 
 def _reach(test: Test) -> float:
-    """Return half the width of an interval."""
+    """Return half the width of an interval; NaN if a seed diverged."""
     return test.upper - test.estimate
 
 
-def _needed(n: int, reach: float, distance: float) -> int:
+def _seeds_needed(test: Test) -> int:
     """Return about how many seeds would make an interval narrow enough."""
-    if not isfinite(reach) or distance == 0:
+    distance = abs(_distance(test))
+    if distance == 0:
         return MOST_SEEDS
-    return min(ceil(n * (reach / distance) ** 2), MOST_SEEDS)
+    return min(ceil(test.seeds * (_reach(test) / distance) ** 2), MOST_SEEDS)
 
 
-def _words(test: Test) -> str:
-    """Say what was measured, and what is claimed of it."""
+def _because(effects: Sequence[Effect], tests: Sequence[Test]) -> str:
+    """Return a sentence with the numbers that decide a claim, and how many seeds diverged."""
+    diverged = [int((~np.isfinite(effect.values)).sum()) for effect in effects]
+    finite = [test for test, lost in zip(tests, diverged, strict=True) if not lost]
+    parts = []
+    if finite:
+        # The effect that is furthest from the claim, in half-widths of its interval, decides.
+        weakest = min(finite, key=lambda test: _distance(test) / max(_reach(test), 1e-12))
+        many = f"the weakest of {len(finite)} is " if len(finite) > 1 else ""
+        parts.append(f"{many}{_in_words(weakest)}")
+    parts += [
+        f"{lost} of {test.seeds} seeds {effect.without_value}, so {effect.what} is unknown"
+        for effect, test, lost in zip(effects, tests, diverged, strict=True)
+        if lost
+    ]
+    return "; ".join(parts)
+
+
+def _in_words(test: Test) -> str:
+    """Return what was measured, and what is claimed of it."""
     bounds = f"({_number(test.lower)} to {_number(test.upper)})"
+    if not isfinite(_reach(test)):
+        bounds = "(no interval from one seed)"
     claimed = [
         f"{word} than {_number(bound)}"
         for word, bound in (("more", test.at_least), ("less", test.at_most))
         if bound is not None
     ]
-    said = " ".join(f"{test.what}: {_number(test.estimate)} {test.unit} {bounds}".split())
-    return f"{said}; claimed: {' and '.join(claimed)}"
+    measured = " ".join(f"{test.what}: {_number(test.estimate)} {test.unit} {bounds}".split())
+    return f"{measured}; claimed: {' and '.join(claimed)}"
 
 
 def _number(value: float) -> str:
-    """Write a number to a tenth, or to what can be seen of a small one."""
+    """Return a number to one decimal, or to two if it is small."""
     return number(value, 1 if abs(value) >= 1 or value == 0 else 2)

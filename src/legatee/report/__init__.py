@@ -1,1 +1,1 @@
-"""Advice and its runs as one page that opens anywhere; re-rendering never re-runs anything."""
+"""Self-contained pages of advice, plans and findings; rendering a page computes nothing anew."""

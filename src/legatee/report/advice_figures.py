@@ -1,4 +1,4 @@
-"""The figures of an advice, each as an ``<svg>`` element that also says its numbers in words."""
+"""The figures of an advice, each as an ``<svg>`` element whose numbers are also in its text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,11 +88,11 @@ def draw_scores(advice: Advice, runs: xr.Dataset | None, scale: Scale, *, name: 
         for place, arm in enumerate(advice.arms)
     ]
     unit = " percent" if scale.percent else ""
-    said = "; ".join(f"{row.name} {row.numbers}" for row in rows)
+    texts = "; ".join(f"{row.name} {row.numbers}" for row in rows)
     label = "held-out score (%)" if scale.percent else "held-out score"
     with drawing(name):
         figure = _intervals(rows, label)
-        return to_svg(figure, name, f"Held-out score of every arm{unit}: {said}.")
+        return to_svg(figure, name, f"Held-out score of every arm{unit}: {texts}.")
 
 
 def draw_gains(advice: Advice, scale: Scale, *, name: str) -> str:
@@ -121,7 +121,7 @@ def draw_gains(advice: Advice, scale: Scale, *, name: str) -> str:
                 upper=upper * scale.factor,
             )
         )
-    said = "; ".join(f"{row.name} {row.numbers}" for row in rows)
+    texts = "; ".join(f"{row.name} {row.numbers}" for row in rows)
     label = "gain over scratch (points)" if scale.percent else "gain over scratch"
     words = scale.points(advice.margin)
     reference = [(0.0, "-")]
@@ -129,7 +129,7 @@ def draw_gains(advice: Advice, scale: Scale, *, name: str) -> str:
         reference.append((advice.margin * scale.factor, ":"))
     with drawing(name):
         figure = _intervals(rows, label, reference=reference)
-        return to_svg(figure, name, f"{label.capitalize()}: {said}. The margin is {words}.")
+        return to_svg(figure, name, f"{label.capitalize()}: {texts}. The margin is {words}.")
 
 
 def draw_curves(advice: Advice, runs: xr.Dataset, variable: str, scale: Scale, *, name: str) -> str:
@@ -152,14 +152,14 @@ def draw_curves(advice: Advice, runs: xr.Dataset, variable: str, scale: Scale, *
     if not curves:
         return ""
     label = "train loss" if not scored else "held-out score" + (" (%)" if scale.percent else "")
-    said = "; ".join(
+    texts = "; ".join(
         f"{c.name} from {c.mean[0] * factor:.3g} at epoch {c.epochs[0]} "
         f"to {c.mean[-1] * factor:.3g} at epoch {c.epochs[-1]}"
         for c in curves
     )
     with drawing(name):
         figure = _lines(curves, label, factor, runs["epoch"].values)
-        return to_svg(figure, name, f"{label.capitalize()} per epoch, mean over seeds: {said}.")
+        return to_svg(figure, name, f"{label.capitalize()} per epoch, mean over seeds: {texts}.")
 
 
 def _seed_scores(runs: xr.Dataset | None, arm: str, factor: float) -> list[float]:

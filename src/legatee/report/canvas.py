@@ -1,4 +1,4 @@
-"""From a matplotlib figure to inline SVG: the same bytes for the same numbers, at home on any page.
+"""From a matplotlib figure to inline SVG: the same bytes for the same numbers, on any page.
 
 Text stays text and takes the page's font; what is drawn in ``INK`` takes the page's text colour
 (``currentColor``), and each arm the CSS variable of its place (``--arm-0`` is scratch), so that a
@@ -68,7 +68,7 @@ def drawing(name: str) -> Iterator[None]:
 
 
 def to_svg(figure: Figure, name: str, words: str, *, below: str = "", above: str = "") -> str:
-    """Return a figure as an ``<svg>`` element that says ``words`` to those who do not see it.
+    """Return a figure as an ``<svg>`` element with ``words`` as its text for screen readers.
 
     ``below`` and ``above`` are elements drawn before and after all that matplotlib draws.
     """

@@ -17,7 +17,7 @@ HEIGHT = 220  # [px] of the axes
 ERROR_BARS = 16  # more points than this have a band instead of bars [count]
 MARKED = 10  # about so many points of a line with a band are marked [count]
 LONG_NAME = 32  # of a point's series when it is pointed at [count]
-MOST_SPOTS = 400  # of more points than this, none says its numbers when pointed at [count]
+MOST_SPOTS = 400  # with more points than this, none shows its numbers [count]
 
 
 def draw_series(panel: Curves, *, name: str) -> Picture:
@@ -42,8 +42,8 @@ def draw_series(panel: Curves, *, name: str) -> Picture:
         axes.grid(axis="y", color=INK, alpha=0.12)
         measured = [x for series in panel.series if series.kind == "measured" for x in series.x]
         finish(axes, measured)
-        said = [_said(series) for series in panel.series]
-        words = f"{panel.title}. {panel.y.label}, against {panel.x.label}: {'; '.join(said)}."
+        texts = [_description(series) for series in panel.series]
+        words = f"{panel.title}. {panel.y.label}, against {panel.x.label}: {'; '.join(texts)}."
         svg = to_svg(
             figure, name, words, above=spots(axes, _spots(panel), figure.get_figheight() * 72)
         )
@@ -79,7 +79,7 @@ def _with_gaps(values: Sequence[float]) -> np.ndarray:
 
 
 def _spots(panel: Curves) -> Iterator[Spot]:
-    """Yield what the points that were measured say when pointed at."""
+    """Yield the texts of measured points, shown when a reader points at them."""
     shown = [series for series in panel.series if series.kind != "theory"]
     if sum(len(series.x) for series in shown) > MOST_SPOTS:
         return
@@ -96,7 +96,7 @@ def _value(series: Series, place: int) -> str:
     return f"{plain(series.y[place])} ± {plain(series.error[place], 2)}"
 
 
-def _said(series: Series) -> str:
+def _description(series: Series) -> str:
     """Return what a series looks like, in words."""
     known = [(x, y) for x, y in zip(series.x, series.y, strict=True) if finite((x, y)).size == 2]
     if not known:

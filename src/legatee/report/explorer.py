@@ -16,7 +16,7 @@ import numpy as np
 from markupsafe import Markup
 
 from legatee.report.page import templates
-from legatee.report.sliders import GROUPS, MAPS, Group, Number
+from legatee.report.sliders import GROUPS, MAPS, Number, SliderGroup
 
 POLICY = "script-src 'unsafe-inline'; worker-src blob:"
 """What a page that holds the explorer must allow in its content security policy."""
@@ -75,7 +75,7 @@ def alone(part: Markup, *, title: str) -> str:
     return page.render(part=part, title=title, policy=POLICY)
 
 
-def _with_start(group: Group, start: Mapping[str, Any]) -> Group:
+def _with_start(group: SliderGroup, start: Mapping[str, Any]) -> SliderGroup:
     """Return a group whose sliders can stop where they begin."""
     sliders = []
     for slider in group.sliders:

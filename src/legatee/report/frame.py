@@ -1,4 +1,4 @@
-"""The axes of a panel: where they stand in its figure, and what they say."""
+"""The axes of a panel: their place in the figure, their ticks and labels."""
 
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -67,8 +67,8 @@ def finish(axes: Axes, columns: Sequence[float], rows: Sequence[float] = ()) -> 
         across = axes.transData.transform([(axes.get_xlim()[0], row) for row in rows])[:, 1]
         if len(rows) < 2 or np.diff(across).min() >= LINE:
             axes.yaxis.set_major_locator(FixedLocator(rows))
-    said = [plain(tick) for tick in axes.get_yticks() if low <= tick <= high]
-    left = (CHARACTER * max(map(len, said), default=0) + 8) / WIDTH
+    texts = [plain(tick) for tick in axes.get_yticks() if low <= tick <= high]
+    left = (CHARACTER * max(map(len, texts), default=0) + 8) / WIDTH
     axes.set_position((left, bottom, 1 - left - RIGHT / WIDTH, height))
     _set_ticks(axes.xaxis, 6)
     if columns := _few(columns):
@@ -86,7 +86,7 @@ def finite(*groups: Iterable[float]) -> np.ndarray:
 
 
 def spots(axes: Axes, places: Iterable[Spot], height: float) -> str:
-    """Return invisible dots that say a text each to whoever points at them.
+    """Return invisible dots that show a text each when the reader points at them.
 
     Args:
         axes: Where the dots stand; their limits are final.

@@ -43,7 +43,7 @@ def draw_heatmap(panel: Heatmap, *, name: str) -> Picture:
         below = _cells(
             panel, values, shades, _pixels(axes, across, along, figure.get_figheight() * 72)
         )
-        svg = to_svg(figure, name, _said(panel, values), below=below)
+        svg = to_svg(figure, name, _description(panel, values), below=below)
     if not np.isfinite(values).all():
         key = [(missing_swatch(), "no value"), *key]
     if is_cut:
@@ -80,7 +80,7 @@ def _pixels(
 def _cells(
     panel: Heatmap, values: np.ndarray, shades: np.ndarray, edges: tuple[np.ndarray, np.ndarray]
 ) -> str:
-    """Return the cells, those of one colour together; each says its value when pointed at."""
+    """Return the cells, those of one colour together; each shows its value when pointed at."""
     x, y = (np.round(places, 1) for places in edges)
     groups: dict[str, list[str]] = {}
     for row, column in np.ndindex(values.shape):
@@ -90,9 +90,9 @@ def _cells(
         if not np.isfinite(shade):
             area += f"L{right:g} {bottom:g}"  # crossed out
         place = f"{plain(panel.columns[column], 5)}, {plain(panel.rows[row], 5)}"
-        said = escape(f"{place}: {plain(value)}")
+        text = escape(f"{place}: {plain(value)}")
         style = f"fill: {paint(shade)}" if np.isfinite(shade) else "fill: none; stroke: var(--line)"
-        groups.setdefault(style, []).append(f'<path d="{area}"><title>{said}</title></path>')
+        groups.setdefault(style, []).append(f'<path d="{area}"><title>{text}</title></path>')
     return "".join(
         f'<g style="{style}" pointer-events="all" shape-rendering="crispEdges">{"".join(cells)}</g>'
         for style, cells in groups.items()
@@ -114,7 +114,7 @@ def _boundaries(axes: Axes, panel: Heatmap) -> Key:
     return key
 
 
-def _said(panel: Heatmap, values: np.ndarray) -> str:
+def _description(panel: Heatmap, values: np.ndarray) -> str:
     """Return what is seen, in words."""
     begin = f"{panel.title}. {panel.label}, over {panel.x.label} and {panel.y.label}"
     shown = finite(values.ravel())

@@ -1,4 +1,4 @@
-"""The page: one HTML file that says the verdict first and opens without a network."""
+"""The page of an advice: one HTML file, the verdict first, that needs no network connection."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Colours of a map: few, so that a reader finds each of them in the key again.
+"""The colours of a map: few, so that a reader can find each of them in the key.
 
 They are the page's: each is a mixture of the three that the style sheet gives to a kind of scale
 (``low``, ``middle``, ``high``), so that a map suits a light and a dark page alike.
@@ -83,8 +83,8 @@ def ramp(limits: np.ndarray, scale: str) -> Markup:
     """
     places = _places(limits, scale)
     inset, wide = 16, (WIDTH - 32) / places.size
-    said = [plain(limit) for limit in limits]
-    longest = max(map(len, said))
+    numbers = [plain(limit) for limit in limits]
+    longest = max(map(len, numbers))
     every = 1 if longest * LONGEST + 6 <= wide else 2 if longest * LONGEST + 6 <= 2 * wide else 3
     first = int(np.flatnonzero(limits == 0)[0]) % every if 0 in limits else 0
     areas = [
@@ -94,12 +94,12 @@ def ramp(limits: np.ndarray, scale: str) -> Markup:
     ]
     texts = [
         f'<text x="{inset + n * wide:.1f}" y="{RAMP[1] - 4}" text-anchor="middle">{text}</text>'
-        for n, text in enumerate(said)
+        for n, text in enumerate(numbers)
         if n % every == first
     ]
     return Markup(
         f'<svg class="figure ramp" viewBox="0 0 {WIDTH} {RAMP[1]}" role="img" '
-        f'aria-label="Colours from {said[0]} to {said[-1]}">{"".join(areas + texts)}</svg>'
+        f'aria-label="Colours from {numbers[0]} to {numbers[-1]}">{"".join(areas + texts)}</svg>'
     )
 
 

@@ -1,4 +1,4 @@
-"""What the explorer's reader can change, in words, and the maps that two of it span."""
+"""The sliders of the explorer, and the maps over two of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Slider:
         label: What it is, for a reader who has not read the paper.
         stops: Where it can stop, in order; ``None`` for a field that is left out.
         unit: What its number counts, nothing where that needs no word.
-        about: What else there is to say.
+        about: Further explanation.
     """
 
     name: str
@@ -32,13 +32,13 @@ class Slider:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class SliderGroup:
     """Sliders that belong together.
 
     Attributes:
         title: What they have in common.
-        sliders: What belongs to it.
-        folded: Whether they are out of sight at first.
+        sliders: The sliders.
+        folded: Whether they are hidden at first.
     """
 
     title: str
@@ -47,12 +47,12 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Axis:
+class MapAxis:
     """One axis of a map.
 
     Attributes:
         name: The field along it.
-        label: What it says.
+        label: Its label.
         values: Where the gain is computed, in order.
         ticks: Values that are written at the axis.
     """
@@ -74,8 +74,8 @@ class Map:
     """
 
     title: str
-    x: Axis
-    y: Axis
+    x: MapAxis
+    y: MapAxis
 
 
 def _even(low: float, high: float, steps: int) -> tuple[float, ...]:
@@ -162,7 +162,7 @@ _WEIGHTS = Slider(
 )
 
 
-def _own(task: str, index: str) -> Group:
+def _own(task: str, index: str) -> SliderGroup:
     """Return the sliders by which a task's training can differ."""
     sliders = tuple(
         Slider(
@@ -173,14 +173,14 @@ def _own(task: str, index: str) -> Group:
         )
         for one in _TRAINING
     )
-    return Group(title=f"Otherwise in the {task} task", sliders=sliders, folded=True)
+    return SliderGroup(title=f"Otherwise in the {task} task", sliders=sliders, folded=True)
 
 
 GROUPS = (
-    Group(title="What there is to learn", sliders=_SIGNALS),
-    Group(title="The data", sliders=_DATA),
-    Group(title="What is inherited", sliders=(_INHERITED,)),
-    Group(title="Both tasks", sliders=(*_TRAINING, _WEIGHTS), folded=True),
+    SliderGroup(title="What there is to learn", sliders=_SIGNALS),
+    SliderGroup(title="The data", sliders=_DATA),
+    SliderGroup(title="What is inherited", sliders=(_INHERITED,)),
+    SliderGroup(title="Both tasks", sliders=(*_TRAINING, _WEIGHTS), folded=True),
     _own("upstream", "₁"),
     _own("downstream", "₂"),
 )
@@ -189,13 +189,13 @@ GROUPS = (
 MAPS = (
     Map(
         title="universal signal and size",
-        x=Axis(
+        x=MapAxis(
             name="u_norm",
             label="universal signal |u| →",
             values=_even(0, 5, 20),
             ticks=(0, 1, 2, 3, 4, 5),
         ),
-        y=Axis(
+        y=MapAxis(
             name="d",
             label="↑ size of a patch d",
             values=_counts(100, 1_000_000, 3),
@@ -204,13 +204,13 @@ MAPS = (
     ),
     Map(
         title="upstream samples and share inherited",
-        x=Axis(
+        x=MapAxis(
             name="upstream.n",
             label="upstream samples N₁ →",
             values=_counts(10, 10_000, 5),
             ticks=(10, 100, 1000, 10_000),
         ),
-        y=Axis(
+        y=MapAxis(
             name="alpha",
             label=f"↑ share inherited {ALPHA}",
             values=_even(0.05, 1, 19),

@@ -1,4 +1,4 @@
-"""How the report says things: scores, gains, durations and the verdict in one sentence."""
+"""The words of the report: scores, gains, durations, and the verdict in one sentence."""
 
 from dataclasses import dataclass
 from math import floor, inf, isfinite, log10

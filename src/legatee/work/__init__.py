@@ -1,1 +1,1 @@
-"""Who does long work: processes, a Dask cluster or any executor."""
+"""Running many independent tasks: on local processes, a Dask cluster or any executor."""

@@ -1,4 +1,4 @@
-"""Processes of this machine, each of which may be lost without harm to the others."""
+"""A pool of local processes in which the loss of one process does not affect the others."""
 
 import multiprocessing
 import os
@@ -16,137 +16,138 @@ from typing import Any
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy locks that other threads hold
 
 
-class Lost(Exception):
-    """A process ended before its work did."""
+class WorkerLostError(Exception):
+    """A worker process ended before it finished its call."""
 
 
-class Processes(Executor):
-    """An executor like ``ProcessPoolExecutor`` that outlives the processes it loses.
+class ProcessPool(Executor):
+    """An executor like ``ProcessPoolExecutor`` that survives the loss of its processes.
 
-    When a process ends, only the call that it was at fails, with :class:`Lost`, and the next call
-    starts another one. Processes do not see Ctrl-C, and end when this process ends, however it
-    ends.
+    When a process ends, only the call that it was running fails, with :class:`WorkerLostError`;
+    the next call starts a new process. The processes ignore Ctrl-C, and end when this process
+    ends, for whatever reason.
 
     Args:
-        count: How many, started as they are needed [count].
+        count: Number of processes; each is started when it is first needed [count].
 
     Example:
-        >>> with Processes(1) as pool:
+        >>> with ProcessPool(1) as pool:
         ...     pool.submit(pow, 2, 5).result()
         32
     """
 
     def __init__(self, count: int):
         self._calls: SimpleQueue[tuple[Future, bytes] | None] = SimpleQueue()
-        self._started: list[Any] = []
+        self._processes: list[Any] = []
         self._closing, self._lock = False, Lock()
-        resource_tracker.ensure_running()  # which, when it starts, lets Ctrl-C through
-        self._lanes = [Thread(target=self._lane, daemon=True) for _ in range(count)]
-        for lane in self._lanes:
-            lane.start()
+        resource_tracker.ensure_running()  # before Ctrl-C is blocked: starting it unblocks it
+        self._threads = [Thread(target=self._run_calls, daemon=True) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, fn: Callable, /, *args: Any, **kwargs: Any) -> Future:
-        """Have a function called in a process.
+        """Call a function in one of the processes.
 
         Args:
-            fn: The function, of a module that the process can import.
-            *args: What to give it.
-            **kwargs: What to give it by name.
+            fn: The function, from a module that the process can import.
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
 
         Returns:
-            Its result to come.
+            A future of its result.
 
         Raises:
-            RuntimeError: If the processes have been shut down.
+            RuntimeError: If the pool has been shut down.
         """
         if self._closing:
-            raise RuntimeError("the processes have been shut down")
+            raise RuntimeError("the process pool has been shut down")
         future: Future = Future()
         self._calls.put((future, pickle.dumps((fn, args, kwargs))))
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End all processes, whatever they are at; what they have not done fails.
+        """Kill all processes; running calls fail and waiting calls are cancelled.
 
         Args:
-            wait: Whether to wait until they have ended.
-            cancel_futures: Whether to; they are in any case.
+            wait: Whether to wait until the processes have ended.
+            cancel_futures: Has no effect: waiting calls are always cancelled.
         """
         with self._lock:
             self._closing = True
-            for process in self._started:
+            for process in self._processes:
                 process.kill()
-        for _ in self._lanes:
+        for _ in self._threads:
             self._calls.put(None)
         if wait:
-            for ending in (*self._lanes, *self._started):
-                ending.join()
+            for task in (*self._threads, *self._processes):
+                task.join()
 
-    def _lane(self) -> None:
-        """Hand call after call to a process, and to another one when it is lost."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # what is started here inherits
+    def _run_calls(self) -> None:
+        """In a thread: run call after call in one process, and replace the process if it ends."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the process inherits this
         process: Any = None
         pipe: Any = None
         while call := self._calls.get():
-            future, work = call
+            future, message = call
             if self._closing or not future.set_running_or_notify_cancel():
                 future.cancel()
                 continue
             try:
                 if process is None:
                     process, pipe = self._start()
-                pipe.send_bytes(work)
-                good, found = pickle.loads(pipe.recv_bytes())
-                (future.set_result if good else future.set_exception)(found)
+                pipe.send_bytes(message)
+                succeeded, result = pickle.loads(pipe.recv_bytes())
+                (future.set_result if succeeded else future.set_exception)(result)
             except (EOFError, OSError) as error:
-                future.set_exception(Lost(_how_it_ended(process) if process else str(error)))
+                reason = _exit_reason(process) if process else str(error)
+                future.set_exception(WorkerLostError(reason))
                 process = None
-            except Exception as error:  # what came back cannot be unpickled
+            except Exception as error:  # the result cannot be unpickled
                 future.set_exception(error)
 
     def _start(self) -> tuple[Any, Any]:
-        """Start a process, unless all are to end."""
-        ours, theirs = _SPAWN.Pipe()
-        process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
+        """Start a process, and kill it at once if the pool is shutting down."""
+        parent_end, child_end = _SPAWN.Pipe()
+        process = _SPAWN.Process(target=_serve, args=(child_end,), daemon=True)
         with self._lock:
             process.start()
-            self._started.append(process)
+            self._processes.append(process)
             if self._closing:
                 process.kill()
-        theirs.close()  # so that the end of the process is the end of the pipe
-        return process, ours
+        child_end.close()  # so that the pipe closes when the process ends
+        return process, parent_end
 
 
-def _how_it_ended(process: Any) -> str:
-    """Return how a process ended."""
+def _exit_reason(process: Any) -> str:
+    """Return how a process ended, such as "killed by SIGKILL"."""
     process.join()
     code = process.exitcode
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
 
 
 def _serve(calls: Connection) -> None:
-    """In a process: do what comes, until the parent has ended."""
-    Thread(target=_end_with_parent, daemon=True).start()
+    """In a worker process: run the calls that arrive, until the parent has ended."""
+    Thread(target=_exit_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
-            do, args, kwargs = pickle.loads(calls.recv_bytes())
+            function, args, kwargs = pickle.loads(calls.recv_bytes())
             try:
-                answer = (True, do(*args, **kwargs))
+                result = (True, function(*args, **kwargs))
             except Exception as error:
-                answer = (False, error)
-            calls.send_bytes(_packed(answer))
+                result = (False, error)
+            calls.send_bytes(_pickled(result))
 
 
-def _packed(answer: tuple[bool, Any]) -> bytes:
-    """Return an answer as bytes, or in words if it cannot be pickled."""
+def _pickled(result: tuple[bool, Any]) -> bytes:
+    """Return a result as bytes, or an error that names it if it cannot be pickled."""
     try:
-        return pickle.dumps(answer)
+        return pickle.dumps(result)
     except Exception:
-        return pickle.dumps((False, RuntimeError(repr(answer[1]))))
+        return pickle.dumps((False, RuntimeError(repr(result[1]))))
 
 
-def _end_with_parent() -> None:
-    """Wait until the parent has ended, then end at once: what is not marked done is done again."""
+def _exit_with_parent() -> None:
+    """Wait until the parent has ended, then exit at once: unfinished tasks are computed again."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,7 +1,7 @@
-"""Who does the work: processes of this machine, a Dask cluster, or any executor; none is trusted.
+"""Running tasks on workers: local processes, a Dask cluster, or any executor.
 
-Workers write what they compute themselves, and all of them may be killed at any moment. Whatever
-was not finished when its worker was lost is given to another one.
+Workers write their results to disk themselves, and any of them may be killed at any moment. A task
+whose worker was lost is given to another worker.
 """
 
 import logging
@@ -20,63 +20,69 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from legatee.errors import LegateeError, OutputError
-from legatee.work.processes import Lost, Processes
+from legatee.work.processes import ProcessPool, WorkerLostError
 
 Item = TypeVar("Item")
-CHANCES = 3  # how often a piece of work may lose its worker [count]
-TIMEOUT = 10  # for the scheduler to answer [s]
+Result = TypeVar("Result")
+ATTEMPTS = 3  # workers that a task may lose before it is given up [count]
+TIMEOUT = 10  # for the Dask scheduler to answer [s]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Crew:
-    """Workers that are there.
+class Pool:
+    """Workers that have been started.
 
     Attributes:
-        executor: Where work is given.
-        room: How much work it shall have at a time, asked again and again, because workers come
-            and go [count].
-        lost: What the executor raises where a worker is lost and others are left.
+        executor: Runs the tasks.
+        capacity: Returns how many tasks it may hold at a time; called before each submission,
+            because workers may join and leave [count].
+        lost_errors: Exceptions of the executor that mean that one worker was lost and the others
+            are still there.
     """
 
     executor: Executor
-    room: Callable[[], int]
-    lost: tuple[type[BaseException], ...] = (Lost, BrokenExecutor, CancelledError)
+    capacity: Callable[[], int]
+    lost_errors: tuple[type[BaseException], ...] = (
+        WorkerLostError,
+        BrokenExecutor,
+        CancelledError,
+    )
 
 
-Workers = Callable[[], AbstractContextManager[Crew]]
-"""Workers to come: what ``processes``, ``dask`` and ``executor`` return."""
+Workers = Callable[[], AbstractContextManager[Pool]]
+"""Starts workers when called: the type that ``processes``, ``dask`` and ``executor`` return."""
 
 
 def processes(count: int) -> Workers:
-    """Return processes of this machine, one thread each.
+    """Run tasks in processes of this machine, one thread each.
 
     Args:
-        count: How many [count].
+        count: Number of processes [count].
 
     Returns:
-        Workers that end with this process, however it ends.
+        Workers that end when this process ends, for whatever reason.
     """
 
     @contextmanager
-    def opened() -> Iterator[Crew]:
-        with Processes(count) as pool:
-            yield Crew(executor=pool, room=lambda: count + 1)
+    def start() -> Iterator[Pool]:
+        with ProcessPool(count) as pool:
+            yield Pool(executor=pool, capacity=lambda: count + 1)
 
-    return opened
+    return start
 
 
 def dask(address: str) -> Workers:
-    """Return the workers of a Dask cluster, which must see the same files.
+    """Run tasks on a Dask cluster, whose workers must see the same files.
 
     Args:
-        address: Of its scheduler, such as ``"tcp://10.0.0.1:8786"``.
+        address: Address of its scheduler, such as ``"tcp://10.0.0.1:8786"``.
 
     Returns:
-        Its workers; more may join, and all may leave, at any time.
+        Its workers; they may join and leave at any time.
 
     Raises:
-        LegateeError: If dask.distributed is not installed; and, when the work begins, if the
-            scheduler does not answer.
+        LegateeError: If dask.distributed is not installed; and, when the workers are started, if
+            the scheduler does not answer.
     """
     try:
         from distributed import Client, KilledWorker
@@ -84,26 +90,26 @@ def dask(address: str) -> Workers:
         raise LegateeError("--dask needs dask.distributed: pip install 'legatee[dask]'") from error
 
     @contextmanager
-    def opened() -> Iterator[Crew]:
+    def start() -> Iterator[Pool]:
         try:
             client = Client(address, timeout=TIMEOUT, set_as_default=False)
-        except Exception as error:  # what Dask raises has many types
+        except Exception as error:  # Dask raises many types
             raise LegateeError(
                 f"the Dask scheduler at {address!r} does not answer within {TIMEOUT} s: {error}"
             ) from error
-        with _quiet("distributed.client"), client:  # when its scheduler is lost we say so
-            yield Crew(
+        with _silenced("distributed.client"), client:  # a lost scheduler is reported by _submitting
+            yield Pool(
                 executor=client.get_executor(pure=False),
-                room=lambda: 2 * max(sum(client.nthreads().values()), 1),
-                lost=(*Crew.lost, KilledWorker),
+                capacity=lambda: 2 * max(sum(client.nthreads().values()), 1),
+                lost_errors=(*Pool.lost_errors, KilledWorker),
             )
 
-    return opened
+    return start
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Keep a logger from talking."""
+def _silenced(name: str) -> Iterator[None]:
+    """Silence a logger."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -113,77 +119,81 @@ def _quiet(name: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def executor(given: Executor, room: int = 16) -> Workers:
-    """Return the workers of an executor that somebody else has opened and will close.
+def executor(pool: Executor, capacity: int = 16) -> Workers:
+    """Run tasks on an executor that the caller has opened and will close.
 
     Args:
-        given: What understands ``submit(function, ...)`` as ``concurrent.futures`` does.
-        room: Units of work that it shall have at a time [count].
+        pool: An object with ``submit(function, ...)`` as in ``concurrent.futures``.
+        capacity: Tasks that it may hold at a time [count].
 
     Returns:
         Its workers.
     """
 
     @contextmanager
-    def opened() -> Iterator[Crew]:
-        yield Crew(executor=given, room=lambda: room)
+    def start() -> Iterator[Pool]:
+        yield Pool(executor=pool, capacity=lambda: capacity)
 
-    return opened
+    return start
 
 
 def each(
-    do: Callable[[Item], Any],
+    function: Callable[[Item], Result],
     items: Iterable[Item],
     workers: Workers,
-    done: Callable[[Item, Any], None],
+    on_result: Callable[[Item, Result], None],
 ) -> list[tuple[Item, str]]:
-    """Do something with each item, and go on whatever becomes of a worker.
+    """Call a function with each item on the workers, whichever of them are lost meanwhile.
+
+    A task whose worker was lost is tried again, :data:`ATTEMPTS` times in all.
 
     Args:
-        do: What to do; sent to the workers, and may be done twice for an item.
-        items: What to do it with; taken one by one as workers are free.
-        workers: Who does it.
-        done: Called in this process after each item, with what ``do`` returned.
+        function: Called on a worker, possibly more than once for an item.
+        items: Its arguments; taken one by one as workers become free.
+        workers: Where it is called.
+        on_result: Called in this process after each item, with the item and the result.
 
     Returns:
         Items that failed, each with the reason.
 
     Raises:
         OutputError: If a worker cannot write: the others could not either.
-        LegateeError: If there are no workers any more.
+        LegateeError: If no worker completed any task, or all workers are gone.
     """
-    coming, again = enumerate(items), deque[tuple[int, Item]]()
+    coming, retries = enumerate(items), deque[tuple[int, Item]]()
     losses, failed, succeeded = Counter[int](), list[tuple[Item, str]](), False
-    waiting: dict[Future, tuple[int, Item]] = {}
-    with workers() as crew:
+    running: dict[Future, tuple[int, Item]] = {}
+    with workers() as pool:
         while True:
-            with _still_there():
-                while len(waiting) < crew.room():
-                    if (given := again.popleft() if again else next(coming, None)) is None:
+            with _submitting():
+                while len(running) < pool.capacity():
+                    if (task := retries.popleft() if retries else next(coming, None)) is None:
                         break
-                    waiting[crew.executor.submit(do, given[1])] = given
-            if not waiting:
+                    running[pool.executor.submit(function, task[1])] = task
+            if not running:
                 return failed
-            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                number, item = waiting.pop(future)
-                end, found = _outcome(future, crew.lost)
-                if end == "done":
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number, item = running.pop(future)
+                ending, result = _outcome(future, pool.lost_errors)
+                if ending == "done":
                     succeeded = True
-                    done(item, found)
-                elif end == "lost" and losses[number] + 1 < CHANCES:
+                    on_result(item, result)
+                elif ending == "failed":
+                    failed.append((item, result))
+                elif losses[number] + 1 < ATTEMPTS:
                     losses[number] += 1
-                    again.append((number, item))
-                elif end == "lost" and not succeeded:
-                    raise LegateeError(f"the workers do not get to work: {found}")
+                    retries.append((number, item))
+                elif not succeeded:
+                    raise LegateeError(f"no worker completed a single task: {result}")
                 else:
-                    failed.append((item, f"{found}, {CHANCES} times" if end == "lost" else found))
+                    failed.append((item, f"{result}, {ATTEMPTS} times"))
 
 
-def _outcome(future: Future, lost: tuple[type[BaseException], ...]) -> tuple[str, Any]:
-    """Return how work ended, and what it returned or why it did not."""
+def _outcome(future: Future, lost_errors: tuple[type[BaseException], ...]) -> tuple[str, Any]:
+    """Return how a task ended (done, lost or failed), and its result or the reason."""
     try:
         return "done", future.result()
-    except lost as error:
+    except lost_errors as error:
         return "lost", f"its worker was lost ({error})"
     except OutputError:
         raise
@@ -192,12 +202,12 @@ def _outcome(future: Future, lost: tuple[type[BaseException], ...]) -> tuple[str
 
 
 @contextmanager
-def _still_there() -> Iterator[None]:
-    """Say that an executor is broken or closed."""
+def _submitting() -> Iterator[None]:
+    """Report an executor that is broken or closed."""
     try:
         yield
     except (BrokenExecutor, CancelledError, RuntimeError, OSError) as error:
         raise LegateeError(
-            f"the workers are gone: {error}; what was finished is kept, and the same command "
-            "goes on with others"
+            f"the workers are gone: {error}; completed tasks are kept, and the same command "
+            "resumes with new workers"
         ) from error

@@ -1,6 +1,6 @@
-"""The authors' hint in the model world: inherit what is active on downstream samples."""
+"""The authors' suggestion: inherit filters that are active on downstream samples."""
 
-from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, at_fixed_strength, sweeps
 from legatee.experiments.panels import gain, gain_panel
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
@@ -9,9 +9,9 @@ U_NORMS, THRESHOLDS = [0.0, 0.7, 1.4, 2.1], [0.4, 0.6]
 X = Axis(label="universal signal |u|, at fixed |u + v2|")
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw the gains of the rule and of random filters, and judge which is better."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw the gains of the rule and of random filters; test which is better."""
+    grid, data = result
     least = THRESHOLDS[0]
     by = {"random filters": {"inherit": "random", "active_threshold": least}} | {
         f"active on {threshold:.0%}": {"inherit": "active", "active_threshold": threshold}

@@ -1,18 +1,18 @@
 """Noise that is not orthogonal to the signals: does the boundary move?"""
 
-from legatee.experiments.experiment import Experiment, Found, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, sweeps
 from legatee.experiments.panels import ACCURACY, accuracy, gain, gain_panel, measured
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 SHARES, U_NORMS = [0.0, 0.5, 1.0], [0.0, 0.7, 1.4, 2.1, 2.8]
 X = Axis(label="universal signal |u|")
-REACH = 1.0  # a difference that is as good as none [points]
+REACH = 1.0  # a difference that counts as none [points]
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw accuracy and gain for orthogonal to isotropic noise, and judge that they agree."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracy and gain for orthogonal to isotropic noise; claim that they agree."""
+    grid, data = result
     name, final = "noise_signal_correlation", accuracy(data, "inherited")
     panels = (
         Curves(
@@ -38,7 +38,8 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     ]
     return panels, (
         Claimed(
-            text="Nothing changes by a point when the noise is not orthogonal to the signals.",
+            text="Noise that is not orthogonal to the signals changes accuracy and gain by less "
+            "than a point.",
             source="open question: correlated noise",
             effects=effects,
         ),
@@ -49,9 +50,8 @@ EXPERIMENT = Experiment(
     name="correlated_noise",
     title="Noise along the signals",
     caption=(
-        "In the paper noise has no part along the signals. Here it keeps none, half or all of "
-        "its size in their directions (0, 50 and 100 %): the last is plain isotropic noise, as "
-        "real data would have."
+        "In the paper the noise has no component along the signals. Here its standard deviation in "
+        "their directions is 0, 50 or 100 % of that in the others: the last is isotropic noise."
     ),
     **sweeps({"noise_signal_correlation": SHARES, "u_norm": U_NORMS}, quick=48, full=400),
     read=read,

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from legatee.experiments.experiment import PAPER, Experiment, Found, at_fixed_strength, sweeps
+from legatee.experiments.experiment import PAPER, Experiment, SweepResult, at_fixed_strength, sweeps
+from legatee.experiments.jackknife import pseudo_values
 from legatee.experiments.panels import ACCURACY, GAIN, accuracy, gain, measured
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
@@ -25,9 +26,9 @@ MOVED = 0.1  # how far a threshold may move and count as unmoved [share of |u|]
 X = Axis(label="universal signal |u|, at fixed |u + v| of both tasks")
 
 
-def read(*found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw accuracy and gain over |u| by depth, and judge whether the picture stays."""
-    depths = dict(zip(LAYERS, (one.data for one in found), strict=True))
+def read(*results: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracy and gain over |u| by depth; test whether the picture stays."""
+    depths = dict(zip(LAYERS, (result.data for result in results), strict=True))
     panels = (
         Curves(
             title="Accuracy of the inheriting network",
@@ -56,16 +57,18 @@ def read(*found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
             text="At every depth, inheriting helps under a strong universal signal.",
             source="open question: depth",
             effects=[
-                Effect(what=f"gain, {layers} layers", values=one.sel(u_norm=U_NORMS[-1]).values)
-                for layers, one in gains.items()
+                Effect(what=f"gain, {layers} layers", values=values.sel(u_norm=U_NORMS[-1]).values)
+                for layers, values in gains.items()
             ],
         ),
         Claimed(
             text="At every depth, inheriting hurts without a universal signal.",
             source="open question: depth",
             effects=[
-                Effect(what=f"accuracy lost, {layers} layers", values=-one.sel(u_norm=0.0).values)
-                for layers, one in gains.items()
+                Effect(
+                    what=f"accuracy lost, {layers} layers", values=-values.sel(u_norm=0.0).values
+                )
+                for layers, values in gains.items()
             ],
         ),
         Claimed(
@@ -86,15 +89,13 @@ def read(*found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
 
 
 def _crossings(final: xr.DataArray) -> np.ndarray:
-    """Return the |u| at which accuracy passes the level, a number for each seed: the jackknife."""
-    values, seeds = final.transpose("u_norm", "seed").values, final.sizes["seed"]
+    """Return the |u| at which accuracy reaches ``GOOD``, a pseudo-value for each seed."""
 
-    def crossing(mean: np.ndarray) -> float:
+    def crossing(mean: np.ndarray) -> np.ndarray:
         rising = np.maximum.accumulate(mean)
-        return float(np.interp(GOOD, rising, U_NORMS))
+        return np.interp(GOOD, rising, U_NORMS)
 
-    others = [crossing(np.delete(values, i, 1).mean(1)) for i in range(seeds)]
-    return seeds * crossing(values.mean(1)) - (seeds - 1) * np.array(others)
+    return pseudo_values(final.transpose("u_norm", "seed").values, crossing)
 
 
 _PAIRS = [(u, v, v) for u, v in at_fixed_strength(U_NORMS, STRENGTH)]
@@ -104,10 +105,11 @@ EXPERIMENT = Experiment(
     name="depth",
     title="Deeper networks",
     caption=(
-        "Theory knows networks of two layers. Here are networks with one or two more, trained on "
-        "the same data; of every layer half is inherited. The first layer starts small, as in the "
-        "paper, those above as practice starts them (He et al. 2015), because training would not "
-        "begin otherwise; from half of that scale no loss was seen without a universal signal."
+        "The theory covers networks of two layers. These networks have one or two layers more and "
+        "are trained on the same data; half of every layer is inherited. The first layer is "
+        "initialised with small weights, as in the paper, and the layers above it as in He et al. "
+        "(2015); otherwise gradients vanish and training does not start. (With half of that "
+        "initial scale, negative transfer was not observed.)"
     ),
     quick=tuple(replace(_TWO["quick"][0], layers=layers) for layers in LAYERS),
     full=tuple(replace(_TWO["full"][0], layers=layers) for layers in LAYERS),

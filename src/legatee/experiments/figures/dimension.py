@@ -1,6 +1,6 @@
-"""Does a high dimension make transfer negative, or does it only take away from the optimum?"""
+"""Does a high dimension make transfer negative, or only keep it from the optimum?"""
 
-from legatee.experiments.experiment import Experiment, Found, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, sweeps
 from legatee.experiments.panels import accuracy, accuracy_panel, gain, gain_panel
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
@@ -10,9 +10,9 @@ X = Axis(label="dimension d", log=True)
 GAP = 10.0  # the paper's constant: the test error stays above 0.1 [points]
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw accuracy and gain over d, and judge both readings of the theorem."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracy and gain over d; test both readings of the theorem."""
+    grid, data = result
     gains = gain(data)
     panels = accuracy_panel(grid, data, X, "d"), gain_panel(grid, data, X, "d")
     high = DIMENSIONS[-3:]

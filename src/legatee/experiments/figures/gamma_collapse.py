@@ -1,15 +1,16 @@
-"""Which number decides? Accuracy of many settings against Gamma, scratch's ratio, and ours."""
+"""Which number predicts accuracy: Gamma, scratch's signal-to-noise ratio, or our prediction?"""
 
 import numpy as np
 from sklearn.isotonic import isotonic_regression
 
-from legatee.experiments.experiment import Experiment, Found, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, sweeps
+from legatee.experiments.jackknife import pseudo_values
 from legatee.experiments.panels import ACCURACY, accuracy, predictions
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves, Series
 from legatee.theory.quantities import gamma, scratch_strength
 
-COLLAPSED = 2.0  # scatter around one curve that is as good as none [points]
+COLLAPSED = 2.0  # scatter around one curve that counts as none [points]
 AXES = {
     "d": [1000, 4000, 16_000],
     "u_norm": [0.5, 1.0, 2.0, 3.0],
@@ -19,9 +20,9 @@ AXES = {
 }
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw accuracy against each number, and judge how far settings scatter around one curve."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracy against each number; test how far settings scatter around one curve."""
+    grid, data = result
     final = accuracy(data, "inherited").transpose(*grid.dims, "seed").values
     final = final.reshape(len(grid), -1)
     mean = final.mean(1)
@@ -46,13 +47,13 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
     scatter = {name: _scatter(x, final) for name, x in numbers.items()}
     return panels, (
         Claimed(
-            text="Gamma decides how well an inheriting network does: settings of equal Gamma are "
-            f"equally good, to {COLLAPSED:g} points.",
+            text="Gamma determines the accuracy of an inheriting network: settings of equal Gamma "
+            f"agree to {COLLAPSED:g} points.",
             source="paper, Theorem 4.2",
             effects=[_less("scatter around Gamma", scatter["Gamma"])],
         ),
         Claimed(
-            text="Gamma decides better than the same number without the dimension.",
+            text="Gamma predicts accuracy better than the same number without the dimension.",
             source="a summary of Theorem 4.2",
             effects=[
                 Effect(
@@ -62,7 +63,8 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
             ],
         ),
         Claimed(
-            text=f"Our prediction decides: settings lie within {COLLAPSED:g} points of one curve.",
+            text="Predicted accuracy determines simulated accuracy: settings of equal prediction "
+            f"agree to {COLLAPSED:g} points.",
             source="ours",
             effects=[_less("scatter around the prediction", scatter["predicted accuracy"])],
         ),
@@ -70,39 +72,37 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
 
 
 def _less(what: str, values: np.ndarray) -> Effect:
-    """Return the effect that scatter is as good as none."""
+    """Return the effect that scatter counts as none."""
     return Effect(what=what, values=values, at_least=None, at_most=COLLAPSED)
 
 
 def _curve(x: np.ndarray, y: np.ndarray) -> tuple[float, ...]:
-    """Return the rising curve that is nearest to points, at each x in order."""
+    """Return the non-decreasing curve nearest to the points, at each x in order."""
     return tuple(isotonic_regression(y[np.argsort(x, kind="stable")]))
 
 
 def _scatter(x: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return how far settings lie from one curve, root mean square, a number for each seed.
+    """Return how far settings lie from one curve, root mean square, a value for each seed.
 
-    The jackknife: each seed is left out in turn, so that a single one's noise does not count as
-    scatter.
+    These are pseudo-values: the noise of a single seed must not count as scatter.
     """
-    order, seeds = np.argsort(x, kind="stable"), values.shape[1]
+    order = np.argsort(x, kind="stable")
 
-    def scatter(which: np.ndarray) -> float:
-        mean = values[:, which].mean(1)
-        return float(np.sqrt(((mean[order] - _curve(x, mean)) ** 2).mean()))
+    def scatter(mean: np.ndarray) -> np.ndarray:
+        return np.sqrt(((mean[order] - _curve(x, mean)) ** 2).mean())
 
-    every = np.arange(seeds)
-    others = np.array([scatter(np.delete(every, i)) for i in every])
-    return seeds * scatter(every) - (seeds - 1) * others
+    return pseudo_values(values, scatter)
 
 
 EXPERIMENT = Experiment(
     name="gamma_collapse",
-    title="Which number decides",
+    title="Which number predicts accuracy",
     caption=(
-        "Each point is one of 96 worlds that differ in dimension, signal, samples, noise and "
-        "how much is inherited. If one number decided how well the network does, the points "
-        "would lie on one curve when drawn against it. The line is the best rising curve."
+        "Each point is one of 96 settings that differ in dimension, signal, samples, noise and "
+        "the share of filters that is inherited. If one number determined the accuracy of the "
+        "network, the points would lie on one curve when drawn against it. Gamma = alpha^2 N1 "
+        "|u|^4 / (sigma_1^2 sigma_2^2 d) is the paper's number. The line is the best "
+        "non-decreasing curve."
     ),
     **sweeps(AXES, quick=16, full=100),
     read=read,

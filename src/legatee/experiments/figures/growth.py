@@ -1,24 +1,24 @@
-"""How fast things are learned: measured coefficients against the paper's x_t."""
+"""How fast signal and noise are learned: measured coefficients against the paper's x_t."""
 
 from dataclasses import replace
 
 import numpy as np
 
-from legatee.experiments.experiment import PAPER, Experiment, Found, sweeps
+from legatee.experiments.experiment import PAPER, Experiment, SweepResult, sweeps
 from legatee.experiments.panels import measured
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves, Series
 from legatee.theory.growth import margin, noise_growth, signal_growth
 
 BASE = replace(PAPER, eta=0.25, steps=1000)
-LOOKS = 21  # steps looked at: every fiftieth [count]
-CLOSE = 0.25  # how far a ratio may be off [fraction]
+RECORDS = 21  # recorded steps: every fiftieth [count]
+CLOSE = 0.25  # how far a ratio may be from 1 [fraction]
 SAMPLES = [100, 400]
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw the coefficients over steps, and judge that they grow as x_t does."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw the coefficients over steps; claim that they grow as x_t does."""
+    grid, data = result
     named = data.assign_coords(step=data["step_number"].sel(run="upstream").values)
     up = named.sel(run="upstream", sign=1, statistic="mean")
     panels: list[Curves] = []
@@ -79,13 +79,13 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
 
 EXPERIMENT = Experiment(
     name="growth",
-    title="How fast things are learned",
+    title="How fast signal and noise are learned",
     caption=(
-        "What the filters of the upstream network hold of the universal signal, and of the "
-        "noise of their own samples, while it is trained. Dashed: the paper's curve x_t with "
-        "constants of ours. Both rise quickly at first and then ever more slowly, like a "
-        "logarithm: longer training changes little."
+        "How much the filters of the upstream network have learned of the universal signal, and "
+        "memorised of the noise of their samples, during training. Dashed: the paper's curve x_t "
+        "(the training margin after t steps) with our constants. Both rise quickly at first and "
+        "then ever more slowly, like a logarithm: longer training changes little."
     ),
-    **sweeps({"upstream.n": SAMPLES}, quick=16, full=100, base=BASE, log_steps=LOOKS),
+    **sweeps({"upstream.n": SAMPLES}, quick=16, full=100, base=BASE, log_steps=RECORDS),
     read=read,
 )

@@ -1,6 +1,6 @@
 """How much to inherit: the gain over alpha under a strong, a medium and no universal signal."""
 
-from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, at_fixed_strength, sweeps
 from legatee.experiments.panels import gain, gain_panel
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
@@ -10,9 +10,9 @@ STRENGTHS = {"no universal signal": 0.0, "medium": 1.26, "strong": 2.53}
 MIDDLE = 0.6  # an inheritance ratio in the middle
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw the gain over alpha, and judge where it rises and where it is negative."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw the gain over alpha; test where it rises and where it is negative."""
+    grid, data = result
     gains = gain(data)
     x = Axis(label="inheritance ratio alpha: share of the filters that is inherited")
     by = {name: {"u_norm": u} for name, u in STRENGTHS.items()}
@@ -41,7 +41,7 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
             ],
         ),
         Claimed(
-            text="Negative transfer is worst at intermediate alpha, and alpha = 1 escapes it.",
+            text="Negative transfer is worst at intermediate alpha, and alpha = 1 avoids it.",
             source="open question",
             effects=[
                 Effect(

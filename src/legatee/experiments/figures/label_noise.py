@@ -1,6 +1,6 @@
 """Wrong labels in both tasks: does transfer stay above scratch?"""
 
-from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, at_fixed_strength, sweeps
 from legatee.experiments.panels import ACCURACY, accuracy, gain, gain_panel, measured
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
@@ -9,9 +9,9 @@ SHARES, U_NORMS = [0.0, 0.05, 0.1, 0.2, 0.3], [0.0, 2.0]
 X = Axis(label="share of training labels that are wrong")
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw accuracy and gain over label noise, and judge that transfer stays above scratch."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracy and gain over label noise; claim that transfer stays above scratch."""
+    grid, data = result
     along, strong = "label_noise", data.sel(u_norm=2.0)
     panels = (
         Curves(
@@ -38,7 +38,7 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
             ],
         ),
         Claimed(
-            text="Wrong labels make inheriting worth less.",
+            text="Wrong labels reduce the gain of inheriting.",
             source="open question",
             effects=[
                 Effect(
@@ -53,10 +53,7 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
 EXPERIMENT = Experiment(
     name="label_noise",
     title="Wrong labels",
-    caption=(
-        "A share of the training labels of both tasks is flipped, those that the networks are "
-        "judged on are right."
-    ),
+    caption=("A share of the training labels of both tasks is flipped; test labels are correct."),
     **sweeps(
         {"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), "label_noise": SHARES},
         quick=48,

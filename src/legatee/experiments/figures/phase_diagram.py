@@ -7,7 +7,8 @@ import numpy as np
 import xarray as xr
 from sklearn.isotonic import isotonic_regression
 
-from legatee.experiments.experiment import PAPER, Experiment, Found
+from legatee.experiments.experiment import PAPER, Experiment, SweepResult
+from legatee.experiments.jackknife import pseudo_values
 from legatee.experiments.panels import accuracy, gain, predictions
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Heatmap, Series
@@ -24,40 +25,58 @@ GOOD = 80.0  # an accuracy where the map is cut [percent]
 LOW, HIGH = 65.0, 90.0  # accuracies between which the transition lies [percent]
 SHARP = 1.5  # factor of |u| within which a transition is sharp
 CLOSE = 5  # how far a boundary may be off [percent of |u|]
+EXPONENTS = 0.2, 0.3  # around the fourth root: of d that |u| may grow with
+NO_BOUNDARY = "diverged or do not reach these accuracies"
 Scale = Literal["sequential", "diverging", "cut"]
 X, Y = Axis(label="universal signal |u|"), Axis(label="dimension d", log=True)
 
 
-def read(found: Found) -> tuple[tuple[Heatmap, ...], tuple[Claimed, ...]]:
-    """Draw the maps, and judge how sharp the boundary is and whether theory knows where it lies."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Heatmap, ...], tuple[Claimed, ...]]:
+    """Draw the maps; test how sharp the boundary is and whether it is predicted."""
+    grid, data = result
     final, gains = accuracy(data, "inherited"), gain(data)
-    predicted, theirs = predictions(grid, "inherited"), predictions(grid, "gain")
+    predicted, predicted_gains = predictions(grid, "inherited"), predictions(grid, "gain")
     line = _line(f"predicted: {GOOD:g} percent", predicted, GOOD)
-    none = _line("predicted: no gain", theirs, 0.0)
-    mean, percent = final.mean("seed"), "test accuracy (percent)"
+    none = _line("predicted: no gain", predicted_gains, 0.0)
+    mean, percent = final.mean("seed", skipna=False), "test accuracy (percent)"
+    good = (mean > GOOD).where(mean.notnull())
     panels = (
         _map("Accuracy of the inheriting network", mean, percent, "sequential", line),
-        _map("Gain over scratch", gains.mean("seed"), "gain (points)", "diverging", none),
-        _map("Where it does well", mean > GOOD, f"above {GOOD:g} percent", "cut", line),
+        _map(
+            "Gain over scratch",
+            gains.mean("seed", skipna=False),
+            "gain (points)",
+            "diverging",
+            none,
+        ),
+        _map("Where it is accurate", good, f"above {GOOD:g} percent", "cut", line),
     )
     return panels, _claims(final, predicted)
 
 
 def _claims(final: xr.DataArray, predicted: xr.DataArray) -> tuple[Claimed, ...]:
-    """Judge the boundary of accuracy: a number for each seed, over all dimensions."""
-    # A single seed's map is noisy: leave one seed out instead, and scale (the jackknife).
-    seeds = final.sizes["seed"]
-    whole = _boundary(final.mean("seed"), predicted)
-    left_out = [final.drop_isel(seed=i).mean("seed") for i in range(seeds)]
-    others = np.array([_boundary(one, predicted) for one in left_out])
-    width, off, slope = (seeds * whole - (seeds - 1) * others).T
+    """Return claims about the boundary of accuracy, over all dimensions."""
+    maps = final.transpose("d", "u_norm", "seed")
+    one_map = maps.isel(seed=0, drop=True)
+    boundaries = pseudo_values(
+        maps.values, lambda mean: _boundary(one_map.copy(data=mean), predicted)
+    )
+    width, off, slope = boundaries.T
     return (
         Claimed(
             text=f"The boundary is sharp: accuracy rises from {LOW:g} to {HIGH:g} percent within a "
             f"factor {SHARP:g} of |u|.",
             source="paper, section 4 (d)",
-            effects=[Effect(what="factor", values=width, at_least=None, at_most=SHARP, unit="")],
+            effects=[
+                Effect(
+                    what="factor",
+                    values=width,
+                    at_least=None,
+                    at_most=SHARP,
+                    unit="",
+                    without_value=NO_BOUNDARY,
+                )
+            ],
         ),
         Claimed(
             text=f"The predicted boundary lies within {CLOSE} percent of the simulated one.",
@@ -69,6 +88,7 @@ def _claims(final: xr.DataArray, predicted: xr.DataArray) -> tuple[Claimed, ...]
                     at_least=-CLOSE,
                     at_most=CLOSE,
                     unit="",
+                    without_value=NO_BOUNDARY,
                 )
             ],
         ),
@@ -76,18 +96,33 @@ def _claims(final: xr.DataArray, predicted: xr.DataArray) -> tuple[Claimed, ...]
             text="Along the boundary |u| grows as the fourth root of d: Gamma stays the same.",
             source="paper, Theorem 4.2",
             effects=[
-                Effect(what="exponent of d", values=slope, at_least=0.2, at_most=0.3, unit="")
+                Effect(
+                    what="exponent of d",
+                    values=slope,
+                    at_least=EXPONENTS[0],
+                    at_most=EXPONENTS[1],
+                    unit="",
+                    without_value=NO_BOUNDARY,
+                )
             ],
         ),
     )
 
 
 def _boundary(final: xr.DataArray, predicted: xr.DataArray) -> np.ndarray:
-    """Return width, distance from the predicted one, and exponent of the boundary of a map."""
-    low, there, high = (_crossings(final, level) for level in (LOW, GOOD, HIGH))
-    theory, d, known = _crossings(predicted, GOOD), final["d"].values, np.isfinite(there)
-    slope = np.polyfit(np.log(d[known]), np.log(there[known]), 1)[0]
-    return np.array([np.exp(np.nanmean(np.log(high / low))), np.nanmean(there / theory - 1), slope])
+    """Return width, distance from the predicted boundary, and exponent of a map's boundary."""
+    low, good, high = (_crossings(final, level) for level in (LOW, GOOD, HIGH))
+    theory, d, known = _crossings(predicted, GOOD), final["d"].values, np.isfinite(good)
+    slope = np.nan
+    if known.sum() > 1:
+        slope = np.polyfit(np.log(d[known]), np.log(good[known]), 1)[0]
+    return np.array([np.exp(_mean(np.log(high / low))), _mean(good / theory - 1), slope])
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean of those dimensions that have a boundary; NaN if none has."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else np.nan
 
 
 def _crossings(values: xr.DataArray, level: float) -> np.ndarray:
@@ -95,12 +130,12 @@ def _crossings(values: xr.DataArray, level: float) -> np.ndarray:
 
     Noise does not make two crossings of one: the best rising curve is what counts.
     """
-    u, found = values["u_norm"].values, []
+    u, crossings = values["u_norm"].values, []
     for row in values.transpose("d", "u_norm").values:
         rising = isotonic_regression(row)
         crosses = rising[0] < level < rising[-1]
-        found.append(np.interp(level, rising, u) if crosses else np.nan)
-    return np.array(found)
+        crossings.append(np.interp(level, rising, u) if crosses else np.nan)
+    return np.array(crossings)
 
 
 def _line(name: str, values: xr.DataArray, level: float) -> Series:
@@ -137,10 +172,10 @@ EXPERIMENT = Experiment(
     name="phase_diagram",
     title="The map of when transfer works",
     caption=(
-        "Every cell is a world: the universal signal grows to the right, the dimension (and with "
-        "it the noise in a sample) upwards. First: how well the inheriting network does. Second: "
-        "how much better or worse than training from scratch. Third: the first map cut at a "
-        "threshold. The lines are predicted without simulating."
+        "Every cell is a setting: the universal signal grows to the right, the dimension (and with "
+        "it the noise in a sample) upwards. First map: test accuracy of the inheriting network. "
+        "Second: its gain over training from scratch. Third: the first map cut at a threshold. The "
+        "lines are predicted without simulating."
     ),
     quick=(Sweep(grid=_grid(14), seeds=tuple(range(8))),),
     full=(Sweep(grid=_grid(40), seeds=tuple(range(10))),),

@@ -1,20 +1,20 @@
-"""Regularisation: does a pull on the weights take the harm out of inherited filters?"""
+"""Regularisation: do weight decay or L2-SP prevent negative transfer?"""
 
-from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, at_fixed_strength, sweeps
 from legatee.experiments.panels import accuracy, gain, gain_panel
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 PULLS, U_NORMS = [0.0, 1e-3, 3e-3, 1e-2, 3e-2], [0.0, 2.0]
-KINDS = {"weight_decay": "weight decay", "l2_sp": "a pull to the start (L2-SP)"}
-LOST = 0.5  # a loss that is none [points]
+KINDS = {"weight_decay": "weight decay", "l2_sp": "a pull to the initial weights (L2-SP)"}
+LOST = 0.5  # a loss that counts as none [points]
 
 
-def read(*found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw the gain over both pulls, and judge whether they remove negative transfer."""
+def read(*results: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw the gain over both pulls; test whether they remove negative transfer."""
     panels, claims = [], []
     by = {f"|u| = {u:g}": {"u_norm": u} for u in U_NORMS}
-    for (grid, data), (kind, words) in zip(found, KINDS.items(), strict=True):
+    for (grid, data), (kind, words) in zip(results, KINDS.items(), strict=True):
         panel = gain_panel(grid, data, Axis(label=f"strength of {words}"), kind, by)
         panels.append(panel.model_copy(update={"title": f"Gain under {words}"}))
         none = data.sel(u_norm=0.0)
@@ -33,7 +33,7 @@ def read(*found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
                 ],
             ),
             Claimed(
-                text=f"A harmfully inheriting network does better with {words}.",
+                text=f"Without a universal signal, {words} makes inheriting less harmful.",
                 source="open question: regularisation",
                 effects=[
                     Effect(
@@ -51,8 +51,8 @@ EXPERIMENT = Experiment(
     title="Regularisation",
     caption=(
         "Weight decay pulls all weights towards zero, inherited ones too; L2-SP pulls them towards "
-        "where downstream training started, which is what was inherited. The gain is over a "
-        "scratch network that is regularised alike."
+        "their values at the start of downstream training: inherited weights to what was "
+        "inherited. The gain is over a scratch network that is regularised in the same way."
     ),
     **sweeps(
         *({"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), kind: PULLS} for kind in KINDS),

@@ -1,19 +1,19 @@
 """Selected instead of random filters: does selection remove negative transfer?"""
 
-from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, at_fixed_strength, sweeps
 from legatee.experiments.panels import gain, gain_panel
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 U_NORMS, ALPHAS = [0.0, 0.7, 1.4, 2.1], [0.25, 0.5, 0.75]
 RULES = ["random", "selected"]
-LOST = 0.5  # a loss that is none [points]
+LOST = 0.5  # a loss that counts as none [points]
 X = Axis(label="universal signal |u|, at fixed |u + v2|")
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw the gains of both rules, and judge which is better and whether losses remain."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw the gains of both rules; test which is better and whether losses remain."""
+    grid, data = result
     panels = tuple(
         gain_panel(
             grid,
@@ -69,9 +69,9 @@ EXPERIMENT = Experiment(
     name="selected_inheritance",
     title="Selected filters",
     caption=(
-        "The paper inherits filters at random. Here those are taken that hold most of the "
-        "downstream signal for the noise they would add, which nobody knows in practice: it is "
-        "the best that any selection rule could do with single filters."
+        "The paper inherits filters at random. Here the filters with the highest ratio of "
+        "downstream signal to the noise they would add are inherited. This ratio is not known in "
+        "practice: it shows the best that a rule that scores single filters could do."
     ),
     **sweeps(
         {

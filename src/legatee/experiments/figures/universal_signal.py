@@ -1,6 +1,6 @@
-"""The paper's second figure: what both tasks share is varied, at the same total signal."""
+"""The paper's second figure: the universal signal is varied at a fixed total signal."""
 
-from legatee.experiments.experiment import Experiment, Found, at_fixed_strength, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, at_fixed_strength, sweeps
 from legatee.experiments.panels import accuracy_panel, gain, gain_panel
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
@@ -9,9 +9,9 @@ U_NORMS = [0.0, 0.4, 0.8, 1.2, 1.6, 2.0, 2.4, 2.8]
 X = Axis(label="universal signal |u|, at fixed |u + v2|")
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw accuracy and gain over |u|, and judge that inheriting hurts without, and helps with."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracy and gain over |u|; claim that inheriting hurts without, and helps with."""
+    grid, data = result
     gains = gain(data)
     panels = (
         accuracy_panel(grid, data, X, "u_norm"),
@@ -34,7 +34,7 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
             text="The gain rises with the universal signal, step by step.",
             source="paper, section 4 (b)",
             effects=[
-                Effect(what=f"gain at |u| = {u:g} over the one before", values=values)
+                Effect(what=f"gain at |u| = {u:g} minus that at the previous |u|", values=values)
                 for u, values in zip(
                     U_NORMS[1:], rises.transpose("u_norm", "seed").values, strict=True
                 )
@@ -45,12 +45,12 @@ def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
 
 EXPERIMENT = Experiment(
     name="universal_signal",
-    title="What the tasks have in common",
+    title="How much signal the tasks share",
     caption=(
         "From left to right more of the downstream signal is universal, that is, shared with "
-        "the upstream task, while the downstream task as such stays equally easy: scratch, "
-        "which knows nothing of the upstream task, is a flat line. Where the gain is below "
-        "zero, starting with the upstream network's filters is worse than starting with none."
+        "the upstream task. The downstream task itself stays equally hard, so training from "
+        "scratch is a flat line. Where the gain is below zero, inheriting filters is worse than "
+        "training from scratch (negative transfer)."
     ),
     **sweeps({"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS)}, quick=48, full=400),
     read=read,

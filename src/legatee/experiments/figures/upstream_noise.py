@@ -2,18 +2,18 @@
 
 from itertools import pairwise
 
-from legatee.experiments.experiment import PAPER, Experiment, Found, sweeps
+from legatee.experiments.experiment import PAPER, Experiment, SweepResult, sweeps
 from legatee.experiments.panels import gain, gain_panel
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 NOISES = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
-VANISHED = 1.0  # a gain that is as good as none [points]
+VANISHED = 1.0  # a gain that counts as none [points]
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw the gain over upstream noise, and judge that it falls and vanishes."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw the gain over upstream noise; claim that it falls and vanishes."""
+    grid, data = result
     gains, along = gain(data), "upstream.sigma_p"
     panel = gain_panel(grid, data, Axis(label="upstream noise level sigma_1", log=True), along)
     little, much = gains.sel({along: NOISES[0]}).values, gains.sel({along: NOISES[-1]}).values
@@ -60,9 +60,9 @@ EXPERIMENT = Experiment(
     name="upstream_noise",
     title="Noise in the upstream task",
     caption=(
-        "What the upstream network has learned is worth less the noisier its samples were: it "
-        "has then memorised more noise and less of the signal. The noise of the downstream task"
-        " stays the same."
+        "The noisier the upstream samples, the more noise and the less signal the upstream "
+        "network has learned, and the less its filters help. The noise of the downstream task "
+        "stays the same."
     ),
     **sweeps(
         {"upstream.sigma_p,upstream.eta": [(s, _rate(s)) for s in NOISES]},

@@ -2,35 +2,44 @@
 
 from itertools import pairwise
 
-from legatee.experiments.experiment import Experiment, Found, sweeps
-from legatee.experiments.panels import ACCURACY, accuracy, accuracy_panel, gain, measured
+from legatee.experiments.experiment import Experiment, SweepResult, sweeps
+from legatee.experiments.panels import (
+    ACCURACY,
+    accuracies,
+    accuracy,
+    accuracy_panel,
+    gain,
+    measured,
+)
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 SAMPLES = [100, 200, 500, 1000]
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw accuracies over steps and over samples, and judge that more samples are better."""
-    grid, data = found
-    named = data.assign_coords(step=data["step_number"].sel(run="inherited").values)
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracies over steps and over samples; claim that more samples are better."""
+    grid, data = result
+    along, steps = "upstream.n", data["step_number"].sel(run="inherited").values
+    scratch, inherited = (
+        accuracies(data, run).assign_coords(step=steps) for run in ("scratch", "inherited")
+    )
     curves = [
         measured(
             f"{n:,} upstream samples",
-            100 * named["test_accuracy"].sel({"run": "inherited", "upstream.n": n}),
+            inherited.sel({along: n}),
             "step",
             colour,
         )
         for colour, n in enumerate(SAMPLES, 1)
     ]
-    scratch = 100 * named["test_accuracy"].sel({"run": "scratch", "upstream.n": SAMPLES[0]})
-    final, along = accuracy(data, "inherited"), "upstream.n"
+    final = accuracy(data, "inherited")
     panels = (
         Curves(
-            title="While it learns",
+            title="During training",
             x=Axis(label="steps of downstream training"),
             y=ACCURACY,
-            series=(measured("from scratch", scratch, "step", 0), *curves),
+            series=(measured("from scratch", scratch.sel({along: SAMPLES[0]}), "step", 0), *curves),
         ),
         accuracy_panel(grid, data, Axis(label="upstream samples N1", log=True), along),
     )
@@ -63,9 +72,9 @@ EXPERIMENT = Experiment(
     title="More upstream samples",
     caption=(
         "A network that starts with half of its filters from an upstream network is trained on "
-        "40 samples of its own. Left: how well it does on new samples while it is trained. "
-        "Right: how well in the end, over the number of samples that the upstream network had "
-        "learned from. Dashed lines are predicted without simulating."
+        "40 samples of its own. Left: test accuracy during training. Right: test accuracy after "
+        "training, by the number of samples that the upstream network was trained on. Dashed "
+        "lines are predicted without simulating."
     ),
     **sweeps({"upstream.n": SAMPLES}, quick=16, full=128, log_steps=21),
     read=read,

@@ -1,17 +1,17 @@
-"""How wide the networks are: does the number of filters matter?"""
+"""Does the number of filters matter?"""
 
-from legatee.experiments.experiment import Experiment, Found, sweeps
+from legatee.experiments.experiment import Experiment, SweepResult, sweeps
 from legatee.experiments.panels import accuracy, accuracy_panel
 from legatee.experiments.verdicts import Claimed, Effect
 from legatee.finding import Axis, Curves
 
 FILTERS = [2, 4, 10, 20, 40, 100]
-REACH = 1.0  # a difference that is as good as none [points]
+REACH = 1.0  # a difference that counts as none [points]
 
 
-def read(found: Found) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
-    """Draw accuracies over m, and judge that wide networks are all alike."""
-    grid, data = found
+def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
+    """Draw accuracies over m; claim that wide networks are all alike."""
+    grid, data = result
     panel = accuracy_panel(grid, data, Axis(label="filters per sign m", log=True), "m")
     final = accuracy(data, "inherited")
     effects = [
@@ -36,8 +36,8 @@ EXPERIMENT = Experiment(
     name="width",
     title="The width of the networks",
     caption=(
-        "Networks with few filters on the left, with many on the right; half are inherited. The"
-        " learning rate grows with the width, so that all learn equally fast."
+        "Networks with few filters on the left and many on the right; half of the filters are "
+        "inherited. The learning rate grows with the width, so that all learn equally fast."
     ),
     **sweeps({"m,eta": [(m, m / 20) for m in FILTERS]}, quick=48, full=400),
     read=read,
