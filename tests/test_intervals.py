@@ -154,7 +154,7 @@ def test_shares_count_an_example_as_one_and_no_gain_goes_beyond_one():
     arm, scratch = np.array([[0.9] * 6, [0.2] * 6]), np.array([[0.1] * 6, [0.3] * 6])
     half = slow_half_width(arm - scratch, 1.0, 0.3)
     found = gain_interval(arm, scratch, 0.3)
-    assert found.upper - found.estimate == pytest.approx(half)
+    assert found.estimate - found.lower == pytest.approx(half)
     wide = gain_interval(arm, scratch, 0.05)
     assert (wide.lower, wide.upper) == (-1, 1)
     beyond = gain_interval(10 * arm, 10 * scratch, 0.05)
