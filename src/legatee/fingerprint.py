@@ -42,7 +42,8 @@ def code_fingerprint(value: object) -> str:
         value: A function, a callable object, or any value that one may capture.
 
     Returns:
-        Its name, where it has one, and a digest of everything that it depends on.
+        Its name, where it has one, a digest of everything that it depends on, and, where that
+        includes the caller's own compiled code, the version of Python.
 
     Raises:
         FingerprintError: If it depends on something that has no content to compare, such as an
@@ -57,7 +58,10 @@ def code_fingerprint(value: object) -> str:
         False
     """
     name = getattr(value, "__qualname__", type(value).__qualname__)
-    return f"{name} {_Writer().digest_of(value, name)[:DIGITS]}"
+    writer = _Writer()
+    digest = writer.digest_of(value, name)[:DIGITS]
+    python = f" (Python {sys.version_info[0]}.{sys.version_info[1]})" if writer.compiled else ""
+    return f"{name} {digest}{python}"
 
 
 def weights_fingerprint(tensors: Mapping[str, Tensor]) -> str:
@@ -92,6 +96,7 @@ class _Writer:
         self._open: dict[int, int] = {}  # values whose digest is being computed, by address
         self._digests: dict[int, str] = {}
         self._alive: list[object] = []  # so that no address is used a second time
+        self.compiled = False  # whether code of the caller's own was seen
 
     def digest_of(self, value: object, path: str) -> str:
         """Return the digest of a value that was reached along ``path``."""
@@ -179,6 +184,7 @@ class _Writer:
 
     def _code(self, code: CodeType, path: str) -> Iterable[str]:
         """Return what compiled code is, without its file, its lines and its docstring."""
+        self.compiled = True
         constants = code.co_consts
         if constants and isinstance(constants[0], str) and not _loads_first(code):
             constants = (None, *constants[1:])  # the docstring
