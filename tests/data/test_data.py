@@ -46,8 +46,8 @@ def pets(tmp_path):
 
 def test_a_folder_of_classes(pets):
     data = load_data(f"folder:{pets},size=10")
-    assert data.classes == ("cat", "dog")
-    assert data.labels.tolist() == [0, 0, 0, 1, 1]
+    assert data.class_names == ("cat", "dog")
+    assert data.targets.tolist() == [0, 0, 0, 1, 1]
     assert data.inputs.dtype == torch.uint8
     assert data.shape == (3, 10, 10)
     # a cat's centre square is 20 of its 60 columns, ten of them red
@@ -74,7 +74,7 @@ def test_images_are_64_pixels_wide_by_default_and_stand_upright(pets):
 
 def test_a_folder_with_a_comma_in_its_name(pets):
     odd = pets.rename(pets.parent / "cats, dogs")
-    assert load_data(f"folder:{odd}").n == load_data(f"folder:{odd},size=64").n == 5
+    assert len(load_data(f"folder:{odd}")) == len(load_data(f"folder:{odd},size=64")) == 5
 
 
 def test_a_missing_folder_is_refused(tmp_path):
@@ -117,8 +117,8 @@ def test_a_file_of_arrays(tmp_path, names):
     np.savez(file, **dict(zip(names, (values, np.array([0, 1, 2, 1, 0], ">i4")), strict=True)))
     data = load_data(f"npz:{file}")
     assert torch.equal(data.inputs, torch.tensor(values.tolist()))  # rounded to float32
-    assert data.labels.tolist() == [0, 1, 2, 1, 0]
-    assert data.classes == ("0", "1", "2")
+    assert data.targets.tolist() == [0, 1, 2, 1, 0]
+    assert data.class_names == ("0", "1", "2")
 
 
 def test_a_file_of_images_with_class_names(tmp_path):
@@ -127,7 +127,7 @@ def test_a_file_of_images_with_class_names(tmp_path):
     data = load_data(f"npz:{tmp_path / 'a.npz'}")
     assert data.inputs.dtype == torch.uint8
     assert data.inputs.tolist() == images.tolist()
-    assert data.classes == ("cat", "dog")
+    assert data.class_names == ("cat", "dog")
 
 
 class Trap:

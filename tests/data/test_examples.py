@@ -17,7 +17,7 @@ def examples(**changes) -> Examples:
 
 
 def test_examples_know_their_number_and_shape():
-    assert (examples().n, examples().shape) == (6, (2, 2))
+    assert (len(examples()), examples().shape) == (6, (2, 2))
 
 
 NAN = torch.zeros(6, 3)
@@ -78,24 +78,24 @@ def test_batch_turns_images_into_fractions_and_leaves_floats_alone():
 def test_take_keeps_the_order_asked_for():
     taken = take(examples(), [5, 0, 0])
     assert taken.inputs[:, 0, 0].tolist() == [20, 0, 0]
-    assert taken.labels.tolist() == [1, 0, 0]
+    assert taken.targets.tolist() == [1, 0, 0]
 
 
 def unequal_classes() -> Examples:
     labels = torch.tensor([0] * 50 + [1] * 21 + [2] * 3)
     return Examples(
-        inputs=torch.arange(74.0).unsqueeze(1), labels=labels, classes=tuple("abc"), name="u"
+        inputs=torch.arange(74.0).unsqueeze(1), targets=labels, class_names=tuple("abc"), name="u"
     )
 
 
 def test_split_divides_every_class_by_the_share_held_out():
     data = unequal_classes()
     train, held_out = split(data, 0.3, seed=4)
-    assert torch.bincount(held_out.labels).tolist() == [15, 6, 1]  # 0.3 of 50, 21 and 3, rounded
+    assert torch.bincount(held_out.targets).tolist() == [15, 6, 1]  # 0.3 of 50, 21 and 3, rounded
     both = torch.cat([train.inputs, held_out.inputs]).flatten()
     assert torch.equal(both.sort().values, data.inputs.flatten())
     for part in (train, held_out):
-        assert torch.equal(data.labels[part.inputs.flatten().long()], part.labels)
+        assert torch.equal(data.targets[part.inputs.flatten().long()], part.targets)
 
 
 def test_split_follows_its_seed_alone():
@@ -109,7 +109,7 @@ def test_split_follows_its_seed_alone():
 @pytest.mark.parametrize("share", [0.001, 0.999])
 def test_split_leaves_every_class_on_both_sides(share):
     for part in split(unequal_classes(), share, seed=0):
-        assert set(part.labels.tolist()) == {0, 1, 2}
+        assert set(part.targets.tolist()) == {0, 1, 2}
 
 
 def test_split_refuses_a_class_of_one_and_a_share_that_is_none():
@@ -135,16 +135,16 @@ def test_a_dataset_becomes_examples():
     data = as_examples(TensorDataset(torch.eye(4).double(), torch.tensor([0, 2, 1, 2])))
     assert data.inputs.dtype == torch.float32
     assert torch.equal(data.inputs, torch.eye(4))
-    assert data.labels.tolist() == [0, 2, 1, 2]
-    assert (data.classes, data.name) == (("0", "1", "2"), "TensorDataset")
+    assert data.targets.tolist() == [0, 2, 1, 2]
+    assert (data.class_names, data.name) == (("0", "1", "2"), "TensorDataset")
 
 
 def test_a_dataset_brings_its_class_names_and_its_images_stay_bytes():
     image = torch.full((3, 4, 4), 7, dtype=torch.uint8)
     dataset = Pairs((image, 0), (image, 1))
-    dataset.classes = ["cat", "dog"]
+    dataset.class_names = ["cat", "dog"]
     data = as_examples(dataset, name="mine")
-    assert (data.inputs.dtype, data.classes, data.name) == (torch.uint8, ("cat", "dog"), "mine")
+    assert (data.inputs.dtype, data.class_names, data.name) == (torch.uint8, ("cat", "dog"), "mine")
 
 
 def test_examples_pass_through():

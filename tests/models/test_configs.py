@@ -16,7 +16,8 @@ from legatee.errors import CheckpointError, LegateeError
 from legatee.models.build import blank, build
 from legatee.models.configs import dressed
 from legatee.models.published import published
-from legatee.training.loop import TrainingLoop, correct
+from legatee.training.loop import TrainingLoop
+from legatee.training.tasks import score_examples
 
 SHAPE = (3, 16, 16)
 SMALL = {
@@ -109,7 +110,7 @@ def test_an_image_classifier_is_trained_like_any_other(vit):
     digits = load_data("digits:classes=0-1,n=20")
     network = build("transformers:vit", num_classes=2, input_shape=(1, 8, 8), seed=0)
     TrainingLoop(epochs=15)(network, digits, seed=0)
-    assert correct(network, digits).mean() > 0.9
+    assert score_examples(network, digits).mean() > 0.9
 
 
 # --- with weights ---------------------------------------------------------------------------------

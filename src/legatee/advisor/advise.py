@@ -14,13 +14,16 @@ from torch import nn
 from legatee.advice import Advice, ArmResult, Provenance
 from legatee.advisor.race import ARMS, SCRATCH, Arm, Fit, Metric, Race, run
 from legatee.advisor.verdict import decide
-from legatee.data.examples import Examples, as_examples, digest_examples, split
+from legatee.data.datasets import as_dataset, fingerprint_of, split
+from legatee.data.examples import Examples
 from legatee.disk import writable_folder, write_text
 from legatee.errors import DataError, LegateeError
 from legatee.intervals import gain_interval, mean_error
 from legatee.models.build import describe
 from legatee.plans.plan import TransferPlan
-from legatee.training.loop import TrainingLoop, correct, pick_device
+from legatee.training.devices import pick_device
+from legatee.training.loop import TrainingLoop
+from legatee.training.tasks import score_examples
 
 HELD_OUT_SHARE = 0.3  # of the training examples, when no others are given to compare on
 Data = Examples | torch.utils.data.Dataset
@@ -82,11 +85,11 @@ def advise(  # noqa: PLR0913 - a front door
         *ours*; asked for by the paper's reviewers.
     """
     trainer = fit if fit is not None else TrainingLoop(device=device)
-    train = as_examples(train)
+    train = as_dataset(train, "train")
     if validation is None:
         train, held_out = split(train, HELD_OUT_SHARE, seed=0)
     else:
-        held_out = as_examples(validation)
+        held_out = as_dataset(validation, "validation")
     race = Race(
         source=source,
         make_target=make_target,
@@ -95,8 +98,8 @@ def advise(  # noqa: PLR0913 - a front door
         arms=(SCRATCH, *(ARMS if arms is None else arms)),
         seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
         fit=trainer,
-        metric=metric if metric is not None else correct,
-        head=source_classes is not None and tuple(source_classes) == train.classes,
+        metric=metric if metric is not None else score_examples,
+        head=source_classes is not None and tuple(source_classes) == train.class_names,
     )
     _check(race, margin, error_rate)
     if workers < 1:
@@ -173,8 +176,8 @@ def _advice(
         margin=margin,
         error_rate=error_rate,
         seeds=race.seeds,
-        n_train=race.train.n,
-        n_held_out=race.held_out.n,
+        n_train=len(race.train),
+        n_held_out=len(race.held_out),
         plan=plans[best] if best is not None else None,
         provenance=where,
     )
@@ -197,12 +200,12 @@ def _check(race: Race, margin: float, error_rate: float) -> None:
     fresh = race.start(race.seeds[0])
     if fresh is race.source or fresh is race.start(race.seeds[0]):
         raise LegateeError("make_target returns the same network twice; expected a fresh one")
-    if digest_examples(race.train) == digest_examples(race.held_out):
+    if fingerprint_of(race.train) == fingerprint_of(race.held_out):
         raise DataError("the held-out examples are the training examples; give others")
-    if race.train.classes != race.held_out.classes:
+    if race.train.class_names != race.held_out.class_names:
         raise DataError(
-            f"training and held-out examples have different classes: {race.train.classes} "
-            f"and {race.held_out.classes}"
+            f"training and held-out examples have different classes: {race.train.class_names} "
+            f"and {race.held_out.class_names}"
         )
 
 
@@ -214,7 +217,7 @@ def _not_checked(race: Race) -> tuple[str, ...]:
         f"Other fractions of the channels than {alphas}, and other selection rules than {rules}.",
         "Inheriting some layers and not others, freezing, or other learning rates for what is "
         "inherited: every arm is trained by the same procedure.",
-        f"Other amounts of data than {race.train.n} examples, and other samples of them: the "
+        f"Other amounts of data than {len(race.train)} examples, and other samples of them: the "
         "intervals are over fresh starts and held-out examples, the training set is given.",
         "Data that differ from the held-out examples.",
     ]

@@ -82,12 +82,12 @@ def advise(  # noqa: PLR0913 - one parameter for each option
 
     train = load_data(data)
     shape = image_shape(train)
-    upstream = network_of(source, classes=len(train.classes), shape=shape, trained=True)
+    upstream = network_of(source, classes=len(train.class_names), shape=shape, trained=True)
     if "@" in target:
         raise LegateeError(f"target {target!r} names weights; every training starts a fresh one")
     advice = ask(
         upstream,
-        partial(build, target, num_classes=len(train.classes), input_shape=shape),
+        partial(build, target, num_classes=len(train.class_names), input_shape=shape),
         train,
         load_data(held_out) if held_out is not None else None,
         fit=TrainingLoop(
@@ -113,7 +113,7 @@ def advise(  # noqa: PLR0913 - one parameter for each option
     typer.echo(f"Open {page} in a browser.")
     if advice.plan is not None:
         words = ["legatee", "inherit", str(out / "plan.json"), source, target]
-        words += ["--classes", str(len(train.classes)), "--shape", ",".join(map(str, shape))]
+        words += ["--classes", str(len(train.class_names)), "--shape", ",".join(map(str, shape))]
         typer.echo(f"Next: {shlex.join([*words, '--out', str(out / 'start.safetensors')])}")
 
 
