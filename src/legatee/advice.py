@@ -4,6 +4,8 @@ from enum import StrEnum
 from html import escape
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from legatee.document import Document, Record
 from legatee.intervals import Interval
 from legatee.plans.plan import TransferPlan
@@ -81,7 +83,7 @@ class Reason(Record):
 
     code: str
     text: str
-    numbers: dict[str, float] = {}
+    numbers: dict[str, float] = Field(default_factory=dict)
     severity: Severity = Severity.INFO
 
 
@@ -119,7 +121,7 @@ class Provenance(Record):
     source: str
     target: str
     data: str
-    procedure: dict[str, str] = {}
+    procedure: dict[str, str] = Field(default_factory=dict)
 
 
 class Advice(Document):
@@ -157,8 +159,8 @@ class Advice(Document):
     seeds_needed: int | None = None
     n_train: int
     n_held_out: int
-    train_counts: dict[str, int] = {}
-    held_out_counts: dict[str, int] = {}
+    train_counts: dict[str, int] = Field(default_factory=dict)
+    held_out_counts: dict[str, int] = Field(default_factory=dict)
     plan: TransferPlan | None
     provenance: Provenance
 

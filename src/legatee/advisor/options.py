@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from legatee.advisor.arms import ARMS, SCRATCH, Arm
 from legatee.document import Record
@@ -62,7 +62,7 @@ class AdviseOptions(Record):
     source_class_names: tuple[str, ...] | None = None
     device: str | None = None
     progress: bool = True
-    about: dict[str, str] = {}
+    about: dict[str, str] = Field(default_factory=dict)
 
 
 def advise_options(options: AdviseOptions | None, overrides: Mapping[str, Any]) -> AdviseOptions:
@@ -91,7 +91,9 @@ def advise_options(options: AdviseOptions | None, overrides: Mapping[str, Any]) 
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             known = ", ".join(AdviseOptions.model_fields)
-            raise LegateeError(f"advise() has no option {name!r}; the options are {known}") from None
+            raise LegateeError(
+                f"advise() has no option {name!r}; the options are {known}"
+            ) from None
         message = first["msg"].replace("Input", "it", 1)
         raise LegateeError(f"{name} is {given[name]!r}, and {message}") from error
     _check(asked)

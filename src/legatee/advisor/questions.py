@@ -7,7 +7,9 @@ from legatee.advisor.race import Race
 FEW_SEEDS = 3
 
 
-def open_questions(race: Race, twins: dict[str, str], *, classes_known: bool) -> tuple[OpenQuestion, ...]:
+def open_questions(
+    race: Race, twins: dict[str, str], *, classes_known: bool
+) -> tuple[OpenQuestion, ...]:
     """Return what the verdict of a race says nothing about.
 
     Args:
@@ -30,9 +32,9 @@ def open_questions(race: Race, twins: dict[str, str], *, classes_known: bool) ->
         "other-methods": "Other ways to tune what is inherited, such as freezing some layers or "
         f"lower learning rates for them: the methods compared are {', '.join(kinds)}.",
         "other-procedures": "Other training procedures: all arms were trained by the same one.",
-        "other-amounts-of-data": f"Other amounts of data than {count:,} examples, and other samples "
-        "of them: the intervals cover initialisations and held-out examples, not the choice of the "
-        "training set.",
+        "other-amounts-of-data": f"Other amounts of data than {count:,} examples, and other "
+        "samples of them: the intervals cover initialisations and held-out examples, not the "
+        "choice of the training set.",
         "other-populations": "Data that differ from the held-out examples.",
     }
     if not classes_known:
@@ -45,12 +47,15 @@ def open_questions(race: Race, twins: dict[str, str], *, classes_known: bool) ->
             f"Effects of the seed that happen to be equal in all {len(race.seeds)} seeds: with so "
             "few, an interval can miss them."
         )
-    for twin, first in twins.items():
-        texts[f"same-as-{first}: {twin}"] = (
-            f"The arm {twin!r}: the source is so narrow that it inherits exactly what {first!r} "
-            "does."
+    same = [
+        OpenQuestion(
+            code="same-arm",
+            text=f"The arm {twin!r}: the source is so narrow that it inherits exactly what "
+            f"{first!r} does.",
         )
-    return tuple(OpenQuestion(code=code.partition(":")[0], text=t) for code, t in texts.items())
+        for twin, first in twins.items()
+    ]
+    return (*(OpenQuestion(code=code, text=text) for code, text in texts.items()), *same)
 
 
 def _option(arm: Arm, name: str) -> object:

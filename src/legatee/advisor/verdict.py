@@ -126,9 +126,7 @@ def _undecided(
     whole = [arm.name for arm, _ in usable if _is_whole(arm)]
     more = needed(spreads, margin, findings.error_rate, whole)
     reasons = (wide, _more(more, next(iter(spreads.values()))), *notes)
-    return Decision(
-        verdict=Verdict.UNDECIDED, best=None, reasons=reasons, seeds_needed=more.seeds
-    )
+    return Decision(verdict=Verdict.UNDECIDED, best=None, reasons=reasons, seeds_needed=more.seeds)
 
 
 def _more(more: Needed, now: GainSpread) -> Reason:
@@ -140,7 +138,9 @@ def _more(more: Needed, now: GainSpread) -> Reason:
     if more.examples is not None:
         also = "and so would" if more.seeds is not None else "but"
         end = "" if more.seeds is not None else " would"
-        text += f", {also} about {more.examples:,} held-out examples{end} ({now.examples:,} were used)"
+        text += (
+            f", {also} about {more.examples:,} held-out examples{end} ({now.examples:,} were used)"
+        )
     elif more.seeds is None:
         text += f", nor would {MOST_EXAMPLES:,} held-out examples: the gain is close to the margin"
     numbers = {"seeds": more.seeds, "held-out examples": more.examples}

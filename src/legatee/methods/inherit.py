@@ -136,4 +136,3 @@ class Inherit(Planned):
         """
         receipt = self.copy_into(plan, network, source)
         return Prepared(network=network, parameter_groups=whole(network), receipt=receipt)
-
