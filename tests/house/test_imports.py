@@ -41,7 +41,7 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "world": {"errors", "document"},
     "work": {"errors"},
     "results": {"errors", "disk"},
-    "advice": {"document", "intervals", "plans", "provenance"},
+    "advice": {"document", "intervals", "plans", "provenance", "text"},
     "finding": {"document", "intervals", "provenance"},
     "theory": {"errors", "document", "world"},
     "simulator": {"errors", "progress", "world"},

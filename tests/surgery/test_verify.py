@@ -11,10 +11,10 @@ from torch import nn
 import legatee
 from edited_plans import with_options
 from legatee.errors import CheckpointError, LegateeError, TransferError
+from legatee.fingerprint import weights_fingerprint
 from legatee.surgery.applying.apply import Transfer
 from legatee.surgery.applying.casts import Allowed
 from legatee.surgery.files.checkpoint import read_metadata, write_weights
-from legatee.surgery.files.digest import weights_digest
 from legatee.surgery.files.verify import Provenance, verify
 from surgery_references import differing, saved, scrambled, snapshot
 from surgery_zoo import ZOO, small_resnet
@@ -29,7 +29,7 @@ def written(source: nn.Module, target: nn.Module, **options: object) -> legatee.
     """Write ``a.safetensors``, the target with everything inherited, as the command does."""
     plan = legatee.plan(source, target, **options)
     weights = Transfer(plan, source, target, Allowed())
-    source_digest = weights_digest(saved(source))
+    source_digest = weights_fingerprint(saved(source))
     facts = Provenance.of(plan, source_digest=source_digest, model="resnet", command="typed")
     write_weights("a.safetensors", target, facts.model_dump(), weights)
     return plan
@@ -106,7 +106,7 @@ def test_a_changed_weight_with_a_mended_digest_is_found_with_the_source(pair):
     written(*pair)
     tensors, metadata = load_file("a.safetensors"), read_metadata("a.safetensors")
     tensors["conv.weight"][2, 1, 0, 0] += 1
-    metadata["weights_digest"] = weights_digest(tensors)
+    metadata["weights_digest"] = weights_fingerprint(tensors)
     save_file(tensors, "a.safetensors", metadata=metadata)
     verify("a.safetensors")  # nothing in the file itself tells
     with pytest.raises(CheckpointError, match=r"'conv\.weight' differs"):
@@ -179,7 +179,7 @@ def test_a_file_cut_off_is_refused(pair, part):
 def test_the_digest_is_the_one_computed_by_hand():
     bits = hashlib.sha256(bytes([0, 0, 128, 63, 0, 0, 0, 64])).hexdigest()  # 1.0, 2.0
     expected = hashlib.sha256(f"w torch.float32 (1, 2) {bits}".encode()).hexdigest()
-    assert weights_digest({"w": torch.tensor([[1.0, 2.0]])}) == expected
+    assert weights_fingerprint({"w": torch.tensor([[1.0, 2.0]])}) == expected
 
 
 CHANGES = {
@@ -196,13 +196,13 @@ def test_the_digest_tells(kind):
     plain = {"w": torch.tensor([[1.0, 2.0]])}
     if kind == "a sign of zero":
         plain["z"] = torch.tensor(0.0)
-    assert weights_digest(CHANGES[kind]) != weights_digest(plain)
+    assert weights_fingerprint(CHANGES[kind]) != weights_fingerprint(plain)
 
 
 def test_the_digest_does_not_tell_layouts_in_memory():
     images = torch.randn(2, 3, 4, 5)
     digests = {
-        weights_digest({"w": images.contiguous(memory_format=layout)})
+        weights_fingerprint({"w": images.contiguous(memory_format=layout)})
         for layout in (torch.contiguous_format, torch.channels_last)
     }
     assert len(digests) == 1

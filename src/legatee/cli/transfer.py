@@ -208,11 +208,11 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     except UnicodeDecodeError as error:
         raise TransferError(f"the plan {str(plan)!r} is no text: {error}") from error
 
+    from legatee.fingerprint import weights_fingerprint
     from legatee.models.resolve import ModelSpec, check_planned_sizes, load, weights_of
     from legatee.surgery.applying.apply import Transfer
     from legatee.surgery.applying.casts import Allowed  # what is refused above waits for no torch
     from legatee.surgery.files.checkpoint import write_weights
-    from legatee.surgery.files.digest import weights_digest
     from legatee.surgery.files.verify import Provenance
 
     sizes: Sizes = {"num_classes": classes, "input_shape": shape_of(shape)}
@@ -223,7 +223,7 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     allowed = Allowed(rounding=allow_rounding, nonfinite=allow_nonfinite)
     weights = Transfer(made, given, network, allowed)  # tensor by tensor, never all at once
     facts = Provenance.of(
-        made, source_digest=weights_digest(given), model=target, command=typed_command()
+        made, source_digest=weights_fingerprint(given), model=target, command=typed_command()
     )
     write_weights(out, network, facts.model_dump(), weights)
     receipt = Receipt.of(made)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset
 
 from legatee.data.examples import Examples, as_floats
 from legatee.errors import DataError
-from legatee.fingerprint import digest
+from legatee.fingerprint import weights_fingerprint
 
 Data = Dataset[Any]
 
@@ -261,15 +261,15 @@ def fingerprint_of(data: Data) -> str:
         data: Any dataset.
 
     Returns:
-        Sixteen hexadecimal digits.
+        Sixty-four hexadecimal digits.
     """
     targets = targets_of(data)
     if isinstance(data, Examples):
-        return digest({"inputs": data.inputs, "targets": targets})
+        return weights_fingerprint({"inputs": data.inputs, "targets": targets})
     first, again = (inputs_of(data, limit=8) for _ in range(2))
     if not first.equal(again):
-        return digest({f"random {type(data).__qualname__} {len(targets)}": targets})
-    return digest({"inputs": inputs_of(data), "targets": targets})
+        return weights_fingerprint({f"random {type(data).__qualname__} {len(targets)}": targets})
+    return weights_fingerprint({"inputs": inputs_of(data), "targets": targets})
 
 
 def _item(data: Data, index: int) -> tuple[Tensor, Any]:

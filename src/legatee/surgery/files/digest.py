@@ -1,14 +1,12 @@
-"""Digests of weights: written into every file, compared when the weights in it are used."""
+"""Digests of the weights in files: written into them, compared when the weights are used."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from torch import Tensor
-
-from legatee.surgery.files.serialise import TYPES, raw
+from legatee.surgery.files.serialise import TYPES
 
 FIELD = "weights_digest"  # in the metadata of a file
 LENGTH = 64  # hexadecimal digits
@@ -37,28 +35,6 @@ class Digest:
         return sha256("\n".join(sorted(self._lines)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def weights_digest(weights: Mapping[str, Tensor]) -> str:
-    """Digest names, types, shapes and every bit of a state dict, whatever file it came from.
-
-    Args:
-        weights: Tensors by name, in any order.
-
-    Returns:
-        Sixty-four hexadecimal digits.
-
-    Example:
-        >>> import torch
-        >>> weights = {"a": torch.ones(2), "b": torch.zeros(1)}
-        >>> weights_digest(weights) == weights_digest(dict(reversed(weights.items())))
-        True
-    """
-    digest = Digest()
-    for name in weights:
-        value = weights[name]
-        digest.add(name, str(value.dtype), tuple(value.shape), sha256(raw(value)).hexdigest())
-    return str(digest)
-
-
 def file_digest(path: Path) -> str:
     """Digest the weights in a ``.safetensors`` file, which is read once from front to back.
 
@@ -66,7 +42,7 @@ def file_digest(path: Path) -> str:
         path: A file whose header is known to be in order.
 
     Returns:
-        The same digits as :func:`weights_digest` returns for its tensors.
+        The same digits as :func:`~legatee.fingerprint.weights_fingerprint` returns for its tensors.
     """
     types = {name: str(dtype) for dtype, name in TYPES.items()}
     digest = Digest()

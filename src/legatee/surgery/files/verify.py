@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from legatee.errors import CheckpointError, TransferError
+from legatee.fingerprint import weights_fingerprint
 from legatee.plans.plan import TransferPlan
 from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.elements import take
 from legatee.surgery.files.checkpoint import read_metadata, read_weights
-from legatee.surgery.files.digest import weights_digest
 from legatee.surgery.files.serialise import raw
 from legatee.surgery.network.catalog import architecture_digest
 
@@ -149,7 +149,7 @@ def _compare(
             f"{what!r} inherited from a network of another architecture than this source; give the "
             "source that it was made from (--source)"
         )
-    if weights_digest(source) != record.source_digest:
+    if weights_fingerprint(source) != record.source_digest:
         raise TransferError(
             f"{what!r} inherited from other weights than those of this source; give the source "
             "that it was made from (--source)"
