@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 
 from legatee.data.digits import draw_digits, read_digits
 from legatee.data.examples import Examples, as_examples, batch, split, take
-from legatee.disk import path_status
+from legatee.disk import NO_SUCH_FILE, PathStatus, path_status
 from legatee.errors import DataError, UnknownNameError, listed
 from legatee.specs import Range, read_options
 
@@ -57,9 +57,9 @@ def _folder(rest: str, name: str) -> Examples:
     known = {"size": Range(lower=8, upper=1024)}
     size = read_options("folder", options, known, DataError).get("size", SIZE)
     root = Path(path)
-    if not path or not (status := path_status(root)).is_folder:
-        why = status.problem if path else "no path is given"
-        raise DataError(f"{name!r}: there is no folder {path!r}: {why or 'it is a file'}")
+    status = path_status(root)
+    if not path or not status.is_folder:
+        raise DataError(f"{name!r}: there is no folder {path!r}{_why(status)}")
     try:
         folders = sorted(d for d in root.iterdir() if d.is_dir() and not d.name.startswith("."))
     except OSError as error:
@@ -100,8 +100,7 @@ def _image(file: Path, size: int) -> NDArray[np.uint8]:
 def _npz(path: Path, name: str) -> Examples:
     """Read arrays; a file that would have to execute code to be read is refused."""
     if not (status := path_status(path)).is_file:
-        why = status.problem or "it is a folder"
-        raise DataError(f"{name!r}: there is no file {str(path)!r}: {why}")
+        raise DataError(f"{name!r}: there is no file {str(path)!r}{_why(status)}")
     try:
         with path.open("rb") as file:
             held = np.load(file, allow_pickle=False)
@@ -133,3 +132,8 @@ def _npz(path: Path, name: str) -> Examples:
         classes=tuple(str(c) for c in classes),
         name=name,
     )
+
+
+def _why(status: PathStatus) -> str:
+    """Say what keeps a path from being found, where it is not simply missing."""
+    return "" if status.problem in ("", NO_SUCH_FILE) else f": {status.problem}"
