@@ -7,6 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from legatee.cli.reproduce import keeping
+from legatee.errors import OutputError
 from legatee.models.build import build
 from legatee.surgery.files.checkpoint import read_metadata, write_weights
 
@@ -80,3 +82,24 @@ def test_the_home_folder_may_be_written_short(legatee_does, planned, monkeypatch
     monkeypatch.setenv("HOME", str(tmp_path))
     found = json.loads(legatee_does("catalog", f"{MODEL}@~/old.safetensors", "--json"))
     assert {t["name"]: t["shape"] for t in found["tensors"]}["head.weight"] == [2, 4]
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_page_that_was_written_can_be_shown_again_where_nothing_can_be_written(capsys, written):
+    page = Path("report.html")
+    if written:
+        page.write_text("the page")
+
+    def unwritable() -> None:
+        with keeping(page):
+            raise OutputError("cannot write 'report.html': Read-only file system")
+
+    if not written:
+        with pytest.raises(OutputError, match="Read-only"):
+            unwritable()
+        return
+    unwritable()
+    assert capsys.readouterr().err == (
+        "legatee: cannot write 'report.html': Read-only file system; the page is the one that was "
+        "written before\n"
+    )
