@@ -83,7 +83,7 @@ def test_inputs_of_another_precision_are_traced():
 
 @pytest.mark.parametrize("example_inputs", ["image", 7, (), {}, {"image": 3}], ids=repr)
 def test_example_inputs_without_a_tensor_are_refused(example_inputs):
-    with pytest.raises(TransferError, match="example_inputs is a .* without a tensor; expected"):
+    with pytest.raises(TransferError, match=r"example_inputs is a .* without a tensor; expected"):
         legatee.plan(TwoInputs(4), TwoInputs(4), example_inputs=example_inputs)
 
 

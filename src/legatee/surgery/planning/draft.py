@@ -202,9 +202,9 @@ class Draft:
                 continue
             if self._channels(number, chosen)[0]:
                 take.append(
-                    (chosen, self.source.groups[chosen].patterns[source_name, axis], number)
+                    (chosen, source_group.patterns[source_name, axis], number)
                 )
-                put.append((number, self.target.groups[number].patterns[name, axis], chosen))
+                put.append((number, group.patterns[name, axis], chosen))
             else:
                 why = NOTHING
         if not put:
