@@ -49,7 +49,7 @@ class Mixing(nn.Module):
         """Return one score for each class [b, 4]."""
         flat = inputs.flatten(1)[:, :6]
         order = flat.sum(1).argsort()
-        return self.second(torch.relu(self.first(flat[order]))[order.argsort()])
+        return self.second(torch.relu(self.first(flat[order])))[order.argsort()]
 
 
 def one_by_one(network: nn.Module, layer: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
