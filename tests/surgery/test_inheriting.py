@@ -71,7 +71,7 @@ def test_a_fraction_never_becomes_a_whole_number():
     source, target = mlp(4), mlp(4)
     source.register_buffer("level", torch.tensor([0.5, 1.5]))
     target.register_buffer("level", torch.tensor([3, 4]))
-    with pytest.raises(TransferError, match="'level'.*float32.*int64"):
+    with pytest.raises(TransferError, match=r"'level'.*float32.*int64"):
         legatee.inherit(legatee.plan(source, target), source, target)
     assert target.level.tolist() == [3, 4]
 
