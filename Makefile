@@ -9,7 +9,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test setup bench bench-demo bench-exactness bench-speed bench-prediction bench-sweep bench-surgery bench-zoo bench-mutation constraints
+.PHONY: demo test setup bench bench-demo bench-intervals bench-exactness bench-speed bench-prediction bench-sweep bench-surgery bench-zoo bench-mutation constraints
 
 demo: .venv/ready
 	$(BIN)/legatee demo
@@ -40,6 +40,9 @@ bench-surgery: .venv/ready
 
 bench-demo: .venv/ready
 	$(BIN)/python benchmarks/demo_verdicts.py
+
+bench-intervals: .venv/ready
+	$(BIN)/python benchmarks/interval_coverage.py
 
 bench-zoo: .venv/ready
 	$(BIN)/python benchmarks/surgery_zoo.py

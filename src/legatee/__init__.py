@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from legatee.advice import Advice, Verdict
     from legatee.advisor.advise import advise
-    from legatee.advisor.race import Arm
+    from legatee.advisor.arms import Arm
+    from legatee.advisor.options import AdviseOptions
     from legatee.data.examples import Examples
     from legatee.data.load import load_data
     from legatee.errors import LegateeError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Advice",
+    "AdviseOptions",
     "Arm",
     "Examples",
     "Grid",
@@ -62,7 +64,8 @@ __all__ = [
 
 _HOMES = {
     "Advice": "advice",
-    "Arm": "advisor.race",
+    "AdviseOptions": "advisor.options",
+    "Arm": "advisor.arms",
     "Examples": "data.examples",
     "Grid": "world.grid",
     "LegateeError": "errors",

@@ -1,20 +1,22 @@
-"""The rounding of an inheritance ratio to a whole number of filters or channels."""
+"""How many of some filters or channels a share is: rounded in one way everywhere."""
 
 from math import floor
 
+TOLERANCE = 1e-9  # so that 0.29 * 50, which is 14.499999999999998, counts as 14.5 [count]
+
 
 def inherited_count(alpha: float, size: int) -> int:
-    """Return how many of ``size`` filters or channels are inherited; half a one is rounded up.
+    """Return how many of ``size`` filters the inheritance ratio ``alpha`` means, halves rounded up.
 
     Args:
         alpha: Inheritance ratio [fraction, 0..1].
-        size: Filters or channels of the target [count].
+        size: Filters, or channels, there are [count].
 
     Returns:
-        Filters or channels to inherit [count].
+        Those that are inherited [count].
 
     Example:
-        >>> inherited_count(0.5, 7), inherited_count(0.29, 50)
-        (4, 15)
+        >>> inherited_count(0.29, 50), inherited_count(0.57, 50), inherited_count(0.28, 50)
+        (15, 29, 14)
     """
-    return floor(alpha * size + 0.5 + 1e-9)  # 0.29 * 50 is 14.499999999999998 in floating point
+    return floor(alpha * size + 0.5 + TOLERANCE)

@@ -72,7 +72,7 @@ def test_processes_give_what_one_process_gives(source):
 
 def test_what_cannot_be_sent_to_processes_is_said(source):
     with pytest.raises(LegateeError, match="cannot train in 2 processes"):
-        ask(source, workers=2, metric=lambda network, data: torch.zeros(data.n))
+        ask(source, workers=2, metric=lambda network, data: torch.zeros(len(data)))
 
 
 def test_users_bring_their_own_training_and_task(source):
@@ -80,19 +80,19 @@ def test_users_bring_their_own_training_and_task(source):
 
     def fit(network, data, seed):
         with torch.no_grad():
-            network.head.bias.fill_(data.labels.float().mean() + 0.1 * seed)
+            network.head.bias.fill_(data.targets.float().mean() + 0.1 * seed)
             network.head.weight.zero_()
         return network
 
     def metric(network, data):
         with torch.no_grad():
-            return -(network(data.inputs)[:, 0] - data.labels).abs()
+            return -(network(data.inputs)[:, 0] - data.targets).abs()
 
     advice = ask(source, fit=fit, metric=metric)
     held_out, train = legatee.load_data(HELD_OUT), legatee.load_data(DIGITS)
-    centre = train.labels.float().mean()
+    centre = train.targets.float().mean()
     expected = np.mean(
-        [-(centre + 0.1 * seed - held_out.labels).abs().mean().item() for seed in (0, 1)]
+        [-(centre + 0.1 * seed - held_out.targets).abs().mean().item() for seed in (0, 1)]
     )
     assert advice.arm("all").score == pytest.approx(expected, abs=1e-6)
     assert advice.provenance.device == "as the caller's fit chose"
@@ -115,14 +115,14 @@ def test_the_head_is_inherited_only_for_the_same_classes(source):
             legatee.load_data(DIGITS),
             legatee.load_data(HELD_OUT),
             fit=lambda network, data, seed: plans.append(network) or network,
-            metric=lambda network, data: torch.zeros(data.n),
+            metric=lambda network, data: torch.zeros(len(data)),
             arms=arms,
             seeds=2,
             source_classes=classes,
         )
         return advice.arm("all").inherited_fraction
 
-    assert filled(legatee.load_data(DIGITS).classes) == 1
+    assert filled(legatee.load_data(DIGITS).class_names) == 1
     assert filled(None) < 1
     assert filled(("a", "b", "c", "d", "e")) < 1
 
@@ -181,7 +181,7 @@ BAD = [
     ({"arms": []}, LegateeError, "expected different names"),
     ({"arms": [legatee.Arm(name="a", alpha=1.5)]}, LegateeError, "alpha 1.5"),
     ({"arms": [legatee.Arm(name="scratch", alpha=1.0)]}, LegateeError, "different names"),
-    ({"metric": lambda net, data: torch.full((data.n,), torch.nan)}, LegateeError, "NaN"),
+    ({"metric": lambda net, data: torch.full((len(data),), torch.nan)}, LegateeError, "NaN"),
     ({"metric": lambda net, data: torch.zeros(3)}, LegateeError, r"\(3,\).*\(100,\)"),
 ]
 

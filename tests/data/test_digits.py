@@ -21,31 +21,31 @@ def test_the_plain_digits_are_the_real_ones_with_their_labels():
     data = load_data("digits")
     assert data.shape == (1, 8, 8)
     assert sorted(real_images(data)) == sorted(SHOWN)
-    assert [SHOWN[image] for image in real_images(data)] == data.labels.tolist()
-    assert data.classes == tuple("0123456789")
+    assert [SHOWN[image] for image in real_images(data)] == data.targets.tolist()
+    assert data.class_names == tuple("0123456789")
 
 
 def test_the_parts_are_disjoint_and_together_all():
     train, test = load_data("digits:part=train,seed=1"), load_data("digits:part=test,seed=2")
     assert not set(real_images(train)) & set(real_images(test))
     assert set(real_images(train)) | set(real_images(test)) == set(SHOWN)
-    share = torch.bincount(train.labels) / torch.from_numpy(np.bincount(REAL.target))
+    share = torch.bincount(train.targets) / torch.from_numpy(np.bincount(REAL.target))
     assert torch.allclose(share, torch.tensor(0.6), atol=0.5 / 174)  # 174: the rarest digit
 
 
 def test_labels_are_renumbered_in_the_order_asked_for():
     data = load_data("digits:classes=7+0-2")
-    assert data.classes == ("7", "0", "1", "2")
+    assert data.class_names == ("7", "0", "1", "2")
     shown = [SHOWN[image] for image in real_images(data)]
-    assert [int(data.classes[label]) for label in data.labels] == shown
+    assert [int(data.class_names[label]) for label in data.targets] == shown
 
 
 @pytest.mark.parametrize("n", [10, 23, 1000, 1780, 1796])
 def test_a_sample_is_balanced_and_uses_no_image_twice(n):
     data = load_data(f"digits:n={n}")
-    assert data.n == n
+    assert len(data) == n
     assert len(set(real_images(data))) == n
-    counts = torch.bincount(data.labels)
+    counts = torch.bincount(data.targets)
     available = torch.from_numpy(np.bincount(REAL.target))
     short = counts < counts.max() - 1
     assert torch.equal(counts[short], available[short])  # less only where there are no more
@@ -53,9 +53,9 @@ def test_a_sample_is_balanced_and_uses_no_image_twice(n):
 
 def test_more_examples_than_images_use_each_equally_often():
     data = load_data("digits:classes=3+8,part=test,n=1000")
-    assert torch.bincount(data.labels).tolist() == [500, 500]
+    assert torch.bincount(data.targets).tolist() == [500, 500]
     for label in (0, 1):
-        images = [i for i, y in zip(real_images(data), data.labels, strict=True) if y == label]
+        images = [i for i, y in zip(real_images(data), data.targets, strict=True) if y == label]
         times = {images.count(image) for image in set(images)}
         assert max(times) - min(times) <= 1
 
@@ -68,7 +68,7 @@ def test_a_shifted_digit_lies_whole_and_anywhere_on_its_canvas():
     data = load_data("digits:canvas=16,shift=1,n=400")
     places = set()
     for canvas, label in zip(
-        data.inputs.squeeze(1).double().numpy() * 16, data.labels, strict=True
+        data.inputs.squeeze(1).double().numpy() * 16, data.targets, strict=True
     ):
         found = [
             (r, c)
@@ -98,7 +98,7 @@ def scraps_of(part: str) -> set[bytes]:
 def test_clutter_is_scraps_of_real_images_of_the_same_part():
     spec = "digits:part=test,canvas=64,n=300"  # so wide that most scraps miss the digit
     plain, data = load_data(spec), load_data(spec + ",clutter=1")
-    assert torch.equal(plain.labels, data.labels)
+    assert torch.equal(plain.targets, data.targets)
     train, test = scraps_of("train"), scraps_of("test")
     seen = only_test = own = 0
     added = (data.inputs - plain.inputs).squeeze(1).double().numpy() * 16
@@ -169,18 +169,18 @@ def test_permute_is_one_fixed_permutation_of_the_pixels_in_every_part():
 def test_label_noise_redraws_its_share_of_the_labels(share):
     plain, noisy = load_data("digits:n=5000"), load_data(f"digits:n=5000,label_noise={share}")
     assert torch.equal(plain.inputs, noisy.inputs)
-    changed = (plain.labels != noisy.labels).float().mean().item()
+    changed = (plain.targets != noisy.targets).float().mean().item()
     # share * n labels redrawn, each changed with chance 0.9: standard error of the share changed
     error = sqrt(0.9 * 0.1 * share / 5000)
     assert abs(changed - 0.9 * share) < 4 * error
-    counts = torch.bincount(noisy.labels[plain.labels != noisy.labels], minlength=10)
+    counts = torch.bincount(noisy.targets[plain.targets != noisy.targets], minlength=10)
     expected = 0.09 * share * 5000
     assert ((counts - expected).abs() < 5 * sqrt(expected)).all()
 
 
 def test_resized_digits_are_interpolated_linearly():
     plain, large = load_data("digits:n=100"), load_data("digits:n=100,size=16")
-    assert torch.equal(plain.labels, large.labels)
+    assert torch.equal(plain.targets, large.targets)
     # doubling by hand: each pixel's centre lies a quarter from its own, the border repeated
     double = torch.zeros(16, 8)
     for i in range(8):
@@ -199,7 +199,7 @@ def test_the_same_spec_gives_the_same_bits_whatever_was_drawn_before():
     torch.manual_seed(1)
     again = load_data(spec)
     assert torch.equal(first.inputs, again.inputs)
-    assert torch.equal(first.labels, again.labels)
+    assert torch.equal(first.targets, again.targets)
     assert not torch.equal(first.inputs, load_data(spec.replace("seed=3", "seed=4")).inputs)
     assert first.name == spec
 
@@ -248,3 +248,8 @@ def test_an_unknown_option_is_met_with_the_nearest():
     with pytest.raises(UnknownNameError) as refused:
         load_data("digits:clutte=2")
     assert str(refused.value) == "unknown digits option 'clutte'; did you mean clutter?"
+
+
+def test_more_pixels_than_any_memory_holds_are_refused_at_once():
+    with pytest.raises(DataError, match=r"n=1000000 canvases have 65,536,000,000 pixels; expected"):
+        load_data("digits:n=1000000,canvas=256")

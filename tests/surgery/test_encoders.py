@@ -219,7 +219,7 @@ def test_tables_of_other_words_or_places_are_left_and_named():
 def test_positions_of_another_image_size_are_resized():
     plan = legatee.plan(vit(4), vit(2, image_size=40))
     (said,) = plan.warnings
-    assert "3x3 positions resized to 5x5" in said
+    assert "3x3 positions are resized to 5x5" in said
 
 
 # --- equal where it must be -----------------------------------------------------------------------

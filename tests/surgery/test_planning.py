@@ -184,7 +184,7 @@ def test_a_kernel_of_another_size_is_not_inherited():
 def test_inputs_of_another_number_of_channels_are_summed_rather_than_cropped():
     source, target = (scrambled(cnn_of(channels), channels) for channels in (3, 1))
     plan = legatee.plan(source, target)
-    assert plan.warnings == ("'0.weight': 3 input channels summed to one",)
+    assert plan.warnings == ("'0.weight': 3 input channels are summed to one",)
     legatee.inherit(plan, source, target)
     assert torch.equal(target[0].weight, source[0].weight.sum(1, keepdim=True))
 

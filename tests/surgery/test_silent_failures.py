@@ -81,7 +81,7 @@ def test_a_bias_of_a_head_never_comes_without_its_weight():
     plan = legatee.plan(source, target, match={"0": "0", "2.bias": "2.bias"}, class_map={0: 0})
     assert {move.target for move in plan.moves} == {"0.weight", "0.bias"}
     left = {rest.target: rest.reason for rest in plan.untouched}
-    assert left["2.bias"] == "no layer that makes its channels is inherited"
+    assert left["2.bias"] == "no layer that computes its channels is inherited"
 
 
 def test_rows_of_classes_are_not_cropped_as_if_classes_were_the_same():

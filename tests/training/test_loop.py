@@ -8,7 +8,9 @@ from torch import nn
 from legatee.data.load import Examples, load_data
 from legatee.errors import LegateeError
 from legatee.models.build import build
-from legatee.training.loop import TrainingLoop, correct, pick_device
+from legatee.training.devices import pick_device
+from legatee.training.loop import TrainingLoop
+from legatee.training.tasks import score_examples
 
 QUICK = TrainingLoop(epochs=2, batch_size=16, device="cpu")
 
@@ -40,9 +42,14 @@ def test_it_learns_the_real_digits():
     network = build("cnn:widths=16-32", num_classes=10, input_shape=(1, 8, 8), seed=0)
     losses = []
     trainer = TrainingLoop(epochs=10, device="cpu")
-    trainer.run(network, load_data("digits:part=train"), 0, lambda epoch, loss: losses.append(loss))
+    trainer.run(
+        network,
+        load_data("digits:part=train"),
+        0,
+        on_epoch=lambda epoch, loss: losses.append(loss),
+    )
     # 721 held-out digits; scikit-learn's own example reaches 97 % with a tuned SVM
-    assert correct(network, load_data("digits:part=test")).mean() >= 0.97
+    assert score_examples(network, load_data("digits:part=test")).mean() >= 0.97
     assert len(losses) == 10
     assert losses[0] > 10 * losses[-1]
 
@@ -51,7 +58,7 @@ def test_from_random_labels_nothing_is_learned_about_the_digits():
     test, scores = load_data("digits:part=test"), []
     for seed in range(8):
         noisy = load_data(f"digits:part=train,n=500,label_noise=1,seed={seed}")
-        scores.append(correct(QUICK(small(seed), noisy, seed), test).mean())
+        scores.append(score_examples(QUICK(small(seed), noisy, seed), test).mean())
     # chance is 1/10; if it gave each digit one answer, 10 answers in each of 8 runs: error 3.4 %
     assert torch.stack(scores).mean() < 0.1 + 4 * 0.034
 
@@ -70,13 +77,13 @@ def test_two_runs_with_the_same_seed_agree_bit_for_bit_whatever_ran_before(digit
 def test_watching_changes_nothing_and_the_global_generator_stays(digits):
     def watch(epoch, loss):
         torch.rand(3)
-        correct(network, digits)
+        score_examples(network, digits)
 
     alone = QUICK(small(), digits, seed=5)
     torch.manual_seed(3)
     before = torch.get_rng_state()
     network = small()
-    assert QUICK.run(network, digits, 5, watch) is network
+    assert QUICK.run(network, digits, 5, on_epoch=watch) is network
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(weights(network), weights(alone))
 
@@ -104,7 +111,9 @@ class Recorder(nn.Module):
 
 def numbered(n: int) -> Examples:
     inputs = torch.arange(float(n)).unsqueeze(1)
-    return Examples(inputs=inputs, labels=torch.arange(n) % 2, classes=("even", "odd"), name="n")
+    return Examples(
+        inputs=inputs, targets=torch.arange(n) % 2, class_names=("even", "odd"), name="n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,7 +145,7 @@ class Pull(nn.Module):
 
 def test_the_learning_rate_rises_and_falls_as_a_cosine():
     labels = torch.tensor([0, 0, 0, 0])
-    data = Examples(inputs=torch.zeros(4, 1), labels=labels, classes=("a", "b"), name="n")
+    data = Examples(inputs=torch.zeros(4, 1), targets=labels, class_names=("a", "b"), name="n")
     network = Pull()
     trainer = TrainingLoop(
         epochs=10, batch_size=2, learning_rate=0.01, weight_decay=0, warmup=0.2, device="cpu"
@@ -158,7 +167,7 @@ def test_the_loss_reported_is_the_mean_over_the_examples():
     trainer = TrainingLoop(
         epochs=1, batch_size=2, learning_rate=1e-12, weight_decay=0, device="cpu"
     )
-    trainer.run(network, data, 0, lambda *heard: losses.append(heard))
+    trainer.run(network, data, 0, on_epoch=lambda *heard: losses.append(heard))
     right, wrong = torch.tensor([1.0, 0.0]).log_softmax(0).neg().tolist()
     assert losses == [(1, pytest.approx((3 * right + 2 * wrong) / 5, rel=1e-6))]
 
@@ -167,11 +176,11 @@ def test_a_diverged_run_ends_quietly_and_scores_nothing(digits):
     heard = []
     network = small()
     trainer = TrainingLoop(epochs=5, batch_size=16, learning_rate=1e30, warmup=0, device="cpu")
-    trainer.run(network, digits, 0, lambda epoch, loss: heard.append((epoch, loss)))
+    trainer.run(network, digits, 0, on_epoch=lambda *told: heard.append(told))
     assert [epoch for epoch, _ in heard] == list(range(1, len(heard) + 1))
     assert len(heard) < 5
     assert isnan(heard[-1][1])
-    assert correct(network, digits).sum() == 0
+    assert score_examples(network, digits).sum() == 0
 
 
 class Table(nn.Module):
@@ -188,7 +197,7 @@ class Table(nn.Module):
 def test_scores_are_one_per_example_in_order():
     nan, inf = float("nan"), float("inf")
     rows = [[2.0, 1.0], [2.0, 1.0], [0.0, 0.5], [nan, 1.0], [inf, 0.0], [-1.0, -0.5]]
-    scores = correct(Table(rows), numbered(6))
+    scores = score_examples(Table(rows), numbered(6))
     assert scores.tolist() == [1, 0, 0, 0, 0, 1]
     assert scores.dtype == torch.float32
 
@@ -198,9 +207,9 @@ def test_scores_do_not_depend_on_the_batching(digits):
     many = load_data("digits:part=test,n=1200")
     with torch.inference_mode():
         by_hand = [
-            network(x[None]).argmax() == y for x, y in zip(many.inputs, many.labels, strict=True)
+            network(x[None]).argmax() == y for x, y in zip(many.inputs, many.targets, strict=True)
         ]
-    assert (correct(network, many) - torch.stack(by_hand).float()).abs().sum() == 0
+    assert (score_examples(network, many) - torch.stack(by_hand).float()).abs().sum() == 0
 
 
 def test_images_of_bytes_are_trained_on_as_fractions():
@@ -208,7 +217,7 @@ def test_images_of_bytes_are_trained_on_as_fractions():
     network.norm = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(1))
     images = torch.tensor([0, 255, 51, 102], dtype=torch.uint8).reshape(4, 1, 1, 1)
     labels = torch.tensor([0, 1, 0, 1])
-    data = Examples(inputs=images, labels=labels, classes=("a", "b"), name="n")
+    data = Examples(inputs=images, targets=labels, class_names=("a", "b"), name="n")
     TrainingLoop(epochs=1, device="cpu")(network, data, seed=0)
     assert network.seen[0].sort().values.tolist() == pytest.approx([0, 0.2, 0.4, 1])
 
@@ -251,13 +260,15 @@ class Returns(nn.Module):
     [
         (
             nn.Linear(1, 1),
-            "the network returns (4, 1) for 4 examples; 2 classes need (4, 2)",
+            "the network returns (4, 1) for 4 examples; classification expects (4, 2): "
+            "build it with that number of outputs (num_classes=)",
         ),
         (
             Returns(torch.zeros(4, 2, 3)),
-            "the network returns (4, 2, 3) for 4 examples; 2 classes need (4, 2)",
+            "the network returns (4, 2, 3) for 4 examples; classification expects (4, 2): "
+            "build it with that number of outputs (num_classes=)",
         ),
-        (Returns((1, 2)), "the network returns a tuple; give one tensor"),
+        (Returns((1, 2)), "the network returns a tuple; expected one tensor"),
         (nn.Flatten(), "the network has no parameters that can be trained"),
     ],
 )
@@ -269,14 +280,19 @@ def test_a_network_that_does_not_fit_the_data_is_refused(network, sentence):
 
 def test_a_device_that_is_not_here_is_refused():
     assert pick_device("cpu") == torch.device("cpu")
-    with pytest.raises(LegateeError, match="cannot compute on device 'gpu': "):
+    with pytest.raises(LegateeError, match="cannot compute on device='gpu' "):
         pick_device("gpu")
-    with pytest.raises(LegateeError, match="cannot compute on device 'cuda:99': "):
+    with pytest.raises(LegateeError, match="cannot compute on device='cuda:99' "):
         pick_device("cuda:99")
 
 
-def test_the_default_device_is_cuda_where_there_is_one():
-    assert pick_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+@pytest.mark.parametrize(("gpu", "device"), [(False, "cpu"), (True, "cuda")])
+def test_the_default_device_is_the_gpu_if_there_is_one(monkeypatch, gpu, device):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch, "empty", lambda _, device: asked.append(device) or torch.zeros(0))
+    pick_device()
+    assert asked == [device]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -285,6 +301,6 @@ def test_it_learns_on_a_gpu_and_leaves_the_generators(digits):
     network = TrainingLoop(epochs=20, batch_size=16)(small(), digits, seed=0)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert torch.equal(torch.cuda.get_rng_state(), before[1])
-    scores = correct(network, digits)
+    scores = score_examples(network, digits)
     assert scores.device.type == "cpu"
     assert scores.mean() > 0.8

@@ -1,76 +1,75 @@
-"""The advisor's front door: run the race, hold its intervals against the margin, and say so."""
+"""The advisor's front door: run the race, measure the gains, and give advice."""
 
 import datetime as dt
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-import xarray as xr
 from torch import nn
 
-from legatee.advice import Advice, ArmResult, Provenance
-from legatee.advisor.race import ARMS, SCRATCH, Arm, Fit, Metric, Race, run
-from legatee.advisor.verdict import decide
-from legatee.data.examples import Examples, as_examples, digest_examples, split
-from legatee.disk import writable_folder, write_text
-from legatee.errors import DataError, LegateeError
-from legatee.intervals import gain_interval, mean_error
+from legatee.advice import Advice, Provenance
+from legatee.advisor.arms import SCRATCH, Arm
+from legatee.advisor.checks import check_fit, check_margin, check_pair, check_source, check_target
+from legatee.advisor.fits import Fit, settings_of
+from legatee.advisor.measure import measure
+from legatee.advisor.options import AdviseOptions, advise_options
+from legatee.advisor.questions import open_questions
+from legatee.advisor.race import REFERENCE_SEED, Metric, Race
+from legatee.advisor.runs import run
+from legatee.advisor.verdict import Findings, decide
+from legatee.data.datasets import (
+    Data,
+    as_dataset,
+    chance_level,
+    class_names_of,
+    counts_of,
+    inputs_of,
+    name_of,
+    split,
+)
+from legatee.disk import writable_folder
 from legatee.models.build import describe
-from legatee.plans.plan import TransferPlan
-from legatee.training.loop import TrainingLoop, correct, pick_device
+from legatee.training.devices import pick_device
+from legatee.training.loop import TrainingLoop
+from legatee.training.tasks import score_examples
 
-HELD_OUT_SHARE = 0.3  # of the training examples, when no others are given to compare on
-Data = Examples | torch.utils.data.Dataset
+HELD_OUT_FRACTION = 0.3  # of the training examples, when no others are given to compare on
 
 
 def advise(  # noqa: PLR0913 - a front door
     source: nn.Module,
     make_target: Callable[[], nn.Module],
     train: Data,
-    validation: Data | None = None,
+    held_out: Data | None = None,
+    options: AdviseOptions | None = None,
     *,
     fit: Fit | None = None,
     metric: Metric | None = None,
-    arms: Sequence[Arm] | None = None,
-    seeds: int | Sequence[int] = 5,
-    margin: float = 0.01,
-    error_rate: float = 0.05,
-    device: str | None = None,
-    workers: int = 1,
     out: str | os.PathLike[str] | None = None,
-    source_classes: Sequence[str] | None = None,
-    about: Mapping[str, str] | None = None,
+    **overrides: Any,
 ) -> Advice:
     """Find out whether a network does better if it inherits part of another, and which part.
 
     Every arm, scratch among them, is trained to the end under the same seeds and compared with
-    scratch on the same held-out examples; the intervals hold for all arms at once.
+    scratch on the same held-out examples; the intervals hold for all arms at once (Bonferroni).
 
     Args:
         source: Upstream network; only read.
-        make_target: Returns a fresh downstream network; called once for each training, with
-            torch's global generator seeded.
-        train: Downstream examples to train on.
-        validation: Examples to compare on, never trained on; 30 % of ``train`` if absent.
-        fit: ``fit(network, examples, seed) -> network`` trains; a
-            :class:`TrainingLoop` if absent.
-        metric: ``metric(network, examples) -> scores [examples]``, more is better; whether the
-            predicted class is right if absent.
-        arms: What to hold against scratch; all, half and a quarter of the channels if absent.
-        seeds: How many paired trainings, or their seeds; at least two [count].
-        margin: Gain below which inheriting is not worth the trouble [score].
-        error_rate: Chance that any interval misses its true gain [fraction, 0..1].
-        device: Where our own trainer trains; a GPU when there is one.
-        workers: Processes to train in, one thread each; more than one need functions that can be
-            pickled, and a script that guards its start with ``if __name__ == "__main__"`` [count].
-        out: Folder for finished trainings and the advice; the same call goes on from there.
-        source_classes: Classes of the upstream network in its order; its head is inherited only
-            if they are those of ``train``.
-        about: What the caller can say better than the arguments do, by field of
-            :class:`legatee.advice.Provenance`, such as ``{"data": "..."}``.
+        make_target: Returns a freshly initialised downstream network; called once for each
+            training, with torch's global generator seeded.
+        train: Downstream examples to train on: a dataset of ``(input, target)`` pairs.
+        held_out: Examples to compare on, never trained on; 30 % of ``train`` if ``None``.
+        options: What is asked for; the defaults of :class:`AdviseOptions` if ``None``.
+        fit: ``fit(prepared, data, seed) -> network`` trains what a method prepared, a
+            :class:`legatee.methods.prepared.Prepared`; a :class:`TrainingLoop` if ``None``.
+        metric: ``metric(network, data) -> scores [examples]``, more is better; if ``None``,
+            whether the predicted class is right, or minus the squared error of numbers.
+        out: Folder for finished trainings and the advice. The same call resumes there, and a call
+            with more seeds or more arms adds to what is there.
+        **overrides: Single options by name, such as ``seeds=8``; they replace those of ``options``.
 
     Returns:
         Verdict, arms, reasons, and what was not checked.
@@ -81,160 +80,129 @@ def advise(  # noqa: PLR0913 - a front door
     Source:
         *ours*; asked for by the paper's reviewers.
     """
-    trainer = fit if fit is not None else TrainingLoop(device=device)
-    train = as_examples(train)
-    if validation is None:
-        train, held_out = split(train, HELD_OUT_SHARE, seed=0)
+    asked = advise_options(options, overrides)
+    check_fit(fit, asked.device)
+    check_target(make_target, check_source(source))
+    data = as_dataset(train, "train")
+    check_margin(asked.margin, metric, data)
+    if held_out is None:
+        data, compared = split(data, HELD_OUT_FRACTION, seed=0)
     else:
-        held_out = as_examples(validation)
+        compared = as_dataset(held_out, "held_out")
+    notes = check_pair(data, compared, given=held_out is not None)
     race = Race(
         source=source,
         make_target=make_target,
-        train=train,
-        held_out=held_out,
-        arms=(SCRATCH, *(ARMS if arms is None else arms)),
-        seeds=tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
-        fit=trainer,
-        metric=metric if metric is not None else correct,
-        head=source_classes is not None and tuple(source_classes) == train.classes,
+        train=data,
+        held_out=compared,
+        arms=(SCRATCH, *_with_classes(asked, data)),
+        seeds=asked.seeds,
+        fit=fit if fit is not None else TrainingLoop(device=asked.device),
+        metric=metric if metric is not None else score_examples,
     )
-    _check(race, margin, error_rate)
-    if workers < 1:
-        raise LegateeError(f"workers is {workers}; expected at least one")
-    where = _told(race, about or {})
-    plans = race.plans()
-    race, left_out = _without_twins(race, plans)
+    race, twins = _without_twins(race)
+    where = _provenance(race, asked.about)
     folder = writable_folder(out) if out is not None else None
-    runs = run(race, plans, folder and folder / "runs.zarr", where.model_dump(), workers=workers)
-    advice = _advice(race, plans, runs, where, margin=margin, error_rate=error_rate)
-    advice = advice.model_copy(update={"not_checked": advice.not_checked + left_out})
+    runs = run(
+        race,
+        folder,
+        {"version": where.version, "command": where.command, "date": where.date},
+        workers=asked.workers,
+        progress=asked.progress,
+    )
+    chance = chance_level(compared) if metric is None else None
+    findings = measure(race, runs, asked, chance)
+    advice = _advice(race, asked, findings, where)
+    questions = open_questions(race, twins, classes_known=asked.source_class_names is not None)
+    advice = advice.model_copy(
+        update={"reasons": (*advice.reasons, *notes), "not_checked": questions}
+    )
     if folder is not None:
-        write_text(folder / "advice.json", advice.to_json())
-        if advice.plan is not None:
-            write_text(folder / "plan.json", advice.plan.to_json())
-        else:  # a plan of an earlier call, with another margin, would contradict this advice
-            (folder / "plan.json").unlink(missing_ok=True)
+        _keep(advice, folder)
     return advice
 
 
-def _without_twins(race: Race, plans: Mapping[str, TransferPlan]) -> tuple[Race, tuple[str, ...]]:
-    """Leave out arms that inherit exactly what an earlier one does: nothing is to be compared."""
-    first: dict[object, str] = {}
-    notes = []
-    for arm in race.arms[1:]:
-        twin = first.setdefault(plans[arm.name].entries, arm.name)
-        if twin != arm.name:
-            notes.append(
-                f"The arm {arm.name!r}: the source is so narrow that it inherits exactly what "
-                f"{twin!r} does."
-            )
-    kept = tuple(arm for arm in race.arms if arm is SCRATCH or arm.name in first.values())
-    return replace(race, arms=kept), tuple(notes)
-
-
-def _advice(
-    race: Race,
-    plans: dict[str, TransferPlan],
-    runs: xr.Dataset,
-    where: Provenance,
-    *,
-    margin: float,
-    error_rate: float,
-) -> Advice:
-    """Turn the race's table into an advice."""
-    scores = {arm.name: runs["score"].sel(arm=arm.name).values for arm in race.arms}
-    broken = [name for name, table in scores.items() if not np.isfinite(table).all()]
-    if broken:
-        raise LegateeError(f"the metric gave NaN or infinite scores for {', '.join(broken)}")
-    per_arm = error_rate / (len(race.arms) - 1)  # Bonferroni: the intervals hold together
-    arms = tuple(
-        ArmResult(
-            name=arm.name,
-            alpha=arm.alpha,
-            rule=arm.rule,
-            inherited_fraction=plans[arm.name].inherited_fraction if arm.alpha > 0 else 0.0,
-            score=float(scores[arm.name].mean()),
-            score_error=mean_error(scores[arm.name]),
-            gain=gain_interval(scores[arm.name], scores[SCRATCH.name], per_arm)
-            if arm.alpha > 0
-            else None,
-            seconds=float(runs["seconds"].sel(arm=arm.name).sum()),
+def _with_classes(asked: AdviseOptions, train: Data) -> list[Arm]:
+    """Return the arms, whose heads are inherited for classes that both networks have."""
+    source_names, names = asked.source_class_names, class_names_of(train)
+    arms = []
+    for arm in asked.arms:
+        options = getattr(arm.method, "options", None)
+        told = options is not None and (options.class_map or options.source_class_names)
+        if told or arm.is_scratch:
+            arms.append(arm)
+            continue
+        known = source_names is not None and names is not None
+        changes: dict[str, Any] = (
+            {"class_names": names, "source_class_names": source_names} if known else {"head": False}
         )
-        for arm in race.arms
-    )
-    shares = all(table.min() >= 0 and table.max() <= 1 for table in scores.values())
-    verdict, best, reasons = decide(arms, margin, percent=shares)
+        method = arm.method.with_options(**changes)
+        arms.append(Arm(name=arm.name, method=method))
+    return arms
+
+
+def _without_twins(race: Race) -> tuple[Race, dict[str, str]]:
+    """Leave out arms that copy and tune exactly what an earlier arm does."""
+    first: dict[object, str] = {}
+    twins = {}
+    for arm in race.arms[1:]:
+        plan = race.plans[arm.name]
+        same = (arm.method.kind, plan.entries if plan is not None else arm.method)
+        if (earlier := first.setdefault(same, arm.name)) != arm.name:
+            twins[arm.name] = earlier
+    return replace(race, arms=tuple(arm for arm in race.arms if arm.name not in twins)), twins
+
+
+def _advice(race: Race, asked: AdviseOptions, findings: Findings, where: Provenance) -> Advice:
+    """Turn what was measured into an advice."""
+    decision = decide(findings)
+    best = next((arm for arm in race.arms if arm.name == decision.best), None)
+    first = race.seeds[0]
     return Advice(
-        verdict=verdict,
-        best=best,
-        arms=arms,
-        reasons=reasons,
-        not_checked=_not_checked(race),
-        margin=margin,
-        error_rate=error_rate,
+        verdict=decision.verdict,
+        best=decision.best,
+        arms=findings.arms,
+        reasons=decision.reasons,
+        not_checked=(),
+        margin=asked.margin,
+        error_rate=asked.error_rate,
         seeds=race.seeds,
-        n_train=race.train.n,
-        n_held_out=race.held_out.n,
-        plan=plans[best] if best is not None else None,
+        seeds_needed=decision.seeds_needed,
+        n_train=len(race.train),  # type: ignore[arg-type]
+        n_held_out=len(race.held_out),  # type: ignore[arg-type]
+        train_counts=counts_of(race.train),
+        held_out_counts=counts_of(race.held_out),
+        plan=race.plan(best, race.start(first), first) if best is not None else None,
         provenance=where,
     )
 
 
-def _check(race: Race, margin: float, error_rate: float) -> None:
-    """Refuse what no race could answer."""
-    names = [arm.name for arm in race.arms]
-    if len(names) < 2 or len(set(names)) < len(names):
-        raise LegateeError(f"arms are {names}; expected different names, scratch aside")
-    for arm in race.arms[1:]:
-        if not 0 < arm.alpha <= 1:
-            raise LegateeError(f"arm {arm.name!r} has alpha {arm.alpha}; expected 0 < alpha <= 1")
-    if len(set(race.seeds)) < max(2, len(race.seeds)):
-        raise LegateeError(f"seeds are {list(race.seeds)}; expected at least two different ones")
-    if not 0 < error_rate < 1:
-        raise LegateeError(f"error_rate is {error_rate}; expected a share between 0 and 1")
-    if not 0 <= margin < float("inf"):
-        raise LegateeError(f"margin is {margin}; expected a gain that is not negative")
-    fresh = race.start(race.seeds[0])
-    if fresh is race.source or fresh is race.start(race.seeds[0]):
-        raise LegateeError("make_target returns the same network twice; expected a fresh one")
-    if digest_examples(race.train) == digest_examples(race.held_out):
-        raise DataError("the held-out examples are the training examples; give others")
-    if race.train.classes != race.held_out.classes:
-        raise DataError(
-            f"training and held-out examples have different classes: {race.train.classes} "
-            f"and {race.held_out.classes}"
+def _provenance(race: Race, about: Mapping[str, str]) -> Provenance:
+    """Return where an advice comes from: what the arguments say, and what the caller adds."""
+    own = isinstance(race.fit, TrainingLoop)
+    settings = {key: str(value) for key, value in settings_of(race.fit).items()}
+    if own:
+        settings["input shape"] = " x ".join(map(str, inputs_of(race.train, limit=1).shape[1:]))
+        settings["preprocessing"] = (
+            "bytes scaled to 0..1; no normalisation, no augmentation of ours"
         )
-
-
-def _not_checked(race: Race) -> tuple[str, ...]:
-    """Name what the verdict does not speak about."""
-    alphas = ", ".join(f"{arm.alpha:g}" for arm in race.arms[1:])
-    rules = ", ".join(dict.fromkeys(arm.rule for arm in race.arms[1:]))
-    open_questions = [
-        f"Other fractions of the channels than {alphas}, and other selection rules than {rules}.",
-        "Inheriting some layers and not others, freezing, or other learning rates for what is "
-        "inherited: every arm is trained by the same procedure.",
-        f"Other amounts of data than {race.train.n} examples, and other samples of them: the "
-        "intervals are over fresh starts and held-out examples, the training set is given.",
-        "Data that differ from the held-out examples.",
-    ]
-    if not race.head:
-        open_questions.append("Inheriting the head: the classes are not known to be the same.")
-    return tuple(open_questions)
-
-
-def _told(race: Race, about: Mapping[str, str]) -> Provenance:
-    """Tell where an advice comes from: what the arguments say, and what the caller knows better."""
-    device = "as the caller's fit chose"
-    if isinstance(race.fit, TrainingLoop):
-        device = str(pick_device(race.fit.device))
     facts = {
         "version": version("legatee"),
         "command": "legatee.advise(...)",
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "device": device,
+        "device": str(pick_device(race.fit.device)) if own else "chosen by the caller's fit",  # type: ignore[attr-defined]
         "source": describe(race.source),
-        "target": describe(race.start(race.seeds[0])),
-        "data": race.train.name,
+        "target": describe(race.start(REFERENCE_SEED)),
+        "data": name_of(race.train),
+        "procedure": settings,
     }
     return Provenance.model_validate({**facts, **about})
+
+
+def _keep(advice: Advice, folder: Path) -> None:
+    """Write the advice, and the plan that it recommends, to its folder."""
+    advice.save(folder / "advice.json")
+    if advice.plan is not None:
+        advice.plan.save(folder / "plan.json")
+    else:  # a plan of an earlier call, with another margin, would contradict this advice
+        (folder / "plan.json").unlink(missing_ok=True)

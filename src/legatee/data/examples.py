@@ -1,199 +1,172 @@
-"""Labelled examples in memory: what is learned from, and what is held out."""
+"""Labelled examples held in memory: a dataset of PyTorch that was checked once and for all."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from legatee.errors import DataError
-from legatee.fingerprint import digest
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Examples:
-    """Inputs with their labels, checked once and then trusted.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Examples(Dataset[tuple[Tensor, Tensor]]):
+    """Inputs with their targets, checked at construction.
 
     Attributes:
         inputs: float32 of any shape, or uint8 images [n, c, h, w] [0..255].
-        labels: Class of each example, int64 [n] [count from 0].
-        classes: Names of the classes, in the labels' order.
-        name: Where they come from: a spec, or words.
+        targets: Classes, int64 [n] [count from 0]; numbers, float32 [n] or [n, k]; or masks of
+            classes, int64 [n, h, w].
+        class_names: Names of the classes in the order of their numbers; ``None`` where the targets
+            are numbers.
+        name: Where they come from: a spec, or a description.
 
     Raises:
-        DataError: If they cannot be learned from; the sentence says which and why.
+        DataError: If nothing can be learned from them; the sentence says why.
+
+    Example:
+        >>> names = ("even", "odd")
+        >>> data = Examples(
+        ...     inputs=torch.rand(4, 3), targets=torch.tensor([0, 1, 0, 1]), class_names=names,
+        ...     name="four",
+        ... )
+        >>> len(data), data.counts(), data[1][1].item()
+        (4, {'even': 2, 'odd': 2}, 1)
     """
 
     inputs: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
+    targets: Tensor
+    class_names: tuple[str, ...] | None
     name: str
 
     def __post_init__(self) -> None:
-        for problem in _problems(self.inputs, self.labels, len(self.classes)):
+        for problem in _problems(self.inputs, self.targets, self.class_names):
             raise DataError(f"{self.name!r}: {problem}")
 
-    @property
-    def n(self) -> int:
-        """Examples [count]."""
-        return len(self.labels)
+    def __len__(self) -> int:
+        """Return the number of examples [count]."""
+        return len(self.targets)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """Return one example as networks take it: its input, float32, and its target.
+
+        Args:
+            index: Which one [count from 0].
+
+        Returns:
+            The input, bytes of an image divided by 255, and the target.
+
+        Raises:
+            IndexError: If there is no such example.
+        """
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"example {index} of {len(self)}")
+        return as_floats(self.inputs[index]), self.targets[index]
+
+    def __repr__(self) -> str:
+        """Return a line: the name, how many examples of what shape, and the classes' counts."""
+        shape = "x".join(map(str, self.shape)) or "1"
+        what = f"{len(self)} inputs of shape {shape}"
+        if self.class_names is None:
+            return f"<Examples {self.name!r}: {what}, numbers as targets>"
+        counts = list(self.counts().items())
+        more = f", and {len(counts) - 10} more classes" if len(counts) > 10 else ""
+        each = ", ".join(f"{count} of {name!r}" for name, count in counts[:10])
+        return f"<Examples {self.name!r}: {what}; {each}{more}>"
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one input [count per axis]."""
         return tuple(self.inputs.shape[1:])
 
+    @property
+    def task(self) -> str:
+        """What is learned: ``"classification"``, ``"regression"`` or ``"segmentation"``."""
+        return _task(self.targets)
 
-def _problems(inputs: Tensor, labels: Tensor, classes: int) -> Iterable[str]:
-    """Yield what is wrong, the most telling first; later checks rely on the earlier ones."""
-    if inputs.dtype not in (torch.float32, torch.uint8):
-        yield f"inputs are {inputs.dtype}; give float32, or uint8 images"
-    if labels.dtype != torch.int64 or labels.ndim != 1:
-        yield f"labels are {labels.dtype} {tuple(labels.shape)}; give int64 of one axis"
-    if inputs.ndim < 2 or (inputs.dtype == torch.uint8 and inputs.ndim != 4):
-        yield f"inputs have shape {tuple(inputs.shape)}; give [n, ...], images [n, c, h, w]"
-    if len(inputs) != len(labels):
-        yield f"{len(inputs)} inputs but {len(labels)} labels; give one label for each input"
-    if not inputs.numel():
-        yield "no examples"
-    if classes < 2:
-        yield f"{classes} class; give at least two, or there is nothing to learn"
-    if len(labels) < classes:
-        yield f"{len(labels)} examples of {classes} classes; give at least one for each class"
-    outside = ((labels < 0) | (labels >= classes)).nonzero().flatten().tolist()
-    if outside:
-        label = int(labels[outside[0]])
-        yield f"label {label} of example {outside[0]} is outside 0..{classes - 1}"
-    bad = (~inputs.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
-    if bad:
-        yield f"{len(bad)} examples hold NaN or infinite inputs, the first is example {bad[0]}"
+    def counts(self) -> dict[str, int]:
+        """Return how many examples, or pixels of masks, each class has [count]."""
+        names = self.class_names or ()
+        found = torch.bincount(self.targets.flatten(), minlength=len(names)) if names else ()
+        return {name: int(count) for name, count in zip(names, found, strict=True)}
+
+
+def as_floats(inputs: Tensor) -> Tensor:
+    """Return inputs as networks take them.
+
+    Args:
+        inputs: Any inputs; uint8 stands for the bytes of images.
+
+    Returns:
+        float32; bytes divided by 255, other numbers as they are.
+    """
+    return inputs.float() / 255 if inputs.dtype == torch.uint8 else inputs.float()
 
 
 def batch(
     examples: Examples, indices: Tensor, device: str | torch.device = "cpu"
 ) -> tuple[Tensor, Tensor]:
-    """Return a batch as networks take it; uint8 images become float32 in 0..1 only here.
+    """Return a batch as networks take it.
 
     Args:
-        examples: Where to take it from.
-        indices: Examples to take [b] [count from 0].
-        device: Where the batch shall lie.
+        examples: The examples.
+        indices: Which of them [b] [count from 0].
+        device: The device that the batch is moved to.
 
     Returns:
-        Inputs, float32 [b, ...], and labels, int64 [b].
+        Inputs, float32 [b, ...], and their targets.
     """
-    inputs = examples.inputs[indices].to(device)
-    if inputs.dtype == torch.uint8:
-        inputs = inputs.float() / 255
-    return inputs, examples.labels[indices].to(device)
+    return as_floats(examples.inputs[indices].to(device)), examples.targets[indices].to(device)
 
 
-def take(examples: Examples, indices: Sequence[int] | Tensor) -> Examples:
-    """Return some of the examples, in the order asked for.
-
-    Args:
-        examples: Where to take them from.
-        indices: Which ones [count from 0]; repeats are allowed.
-
-    Returns:
-        Those examples, of the same classes and name.
-
-    Raises:
-        DataError: If they are fewer than the classes.
-    """
-    index = torch.as_tensor(indices, dtype=torch.int64)
-    return replace(examples, inputs=examples.inputs[index], labels=examples.labels[index])
+def _task(targets: Tensor) -> str:
+    if targets.is_floating_point():
+        return "regression"
+    return "classification" if targets.ndim == 1 else "segmentation"
 
 
-def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
-    """Hold out the same share of every class, at least one example of each on either side.
-
-    Args:
-        examples: What to split.
-        share: Share of each class that is held out [fraction, 0..1].
-        seed: Seed of the draw.
-
-    Returns:
-        The examples to train on and the held-out ones, each in the order they had.
-
-    Raises:
-        DataError: If ``share`` is not between 0 and 1, or a class has fewer than two examples.
-    """
-    if not 0 < share < 1:
-        raise DataError(f"cannot hold out a share of {share:g}; give one between 0 and 1")
-    generator = torch.Generator().manual_seed(seed)
-    held_out = torch.zeros(examples.n, dtype=torch.bool)
-    for label, name in enumerate(examples.classes):
-        members = (examples.labels == label).nonzero().flatten()
-        if len(members) < 2:
-            raise DataError(
-                f"{examples.name!r}: class {name!r} has {len(members)} examples; "
-                "a split needs two, one to train on and one to hold out"
-            )
-        count = min(max(round(share * len(members)), 1), len(members) - 1)
-        held_out[members[torch.randperm(len(members), generator=generator)[:count]]] = True
-    kept, held = (~held_out).nonzero().flatten(), held_out.nonzero().flatten()
-    return take(examples, kept), take(examples, held)
+def _problems(
+    inputs: Tensor, targets: Tensor, class_names: tuple[str, ...] | None
+) -> Iterable[str]:
+    """Yield what is wrong, the most important first; later checks rely on the earlier ones."""
+    if inputs.dtype not in (torch.float32, torch.uint8):
+        yield f"inputs are {inputs.dtype}; expected float32, or uint8 images"
+    if targets.dtype not in (torch.int64, torch.float32) or not 1 <= targets.ndim <= 3:
+        yield (
+            f"targets are {targets.dtype} of shape {tuple(targets.shape)}; expected classes "
+            "(int64 [n]), numbers (float32 [n] or [n, k]) or masks (int64 [n, h, w])"
+        )
+    if inputs.ndim < 2 or (inputs.dtype == torch.uint8 and inputs.ndim != 4):
+        yield f"inputs have shape {tuple(inputs.shape)}; expected [n, ...], images [n, c, h, w]"
+    if len(inputs) != len(targets):
+        yield f"{len(inputs)} inputs but {len(targets)} targets; expected one target for each input"
+    if not inputs.numel():
+        yield "there are no examples"
+    bad = (~inputs.isfinite()).flatten(1).any(1).nonzero().flatten().tolist()
+    if bad:
+        yield f"{len(bad)} examples hold NaN or infinite inputs, the first is example {bad[0]}"
+    yield from _target_problems(targets, class_names)
 
 
-def as_examples(dataset: Examples | Dataset[Any], name: str | None = None) -> Examples:
-    """Return a dataset of ``(input, label)`` pairs as examples, held in memory.
-
-    Args:
-        dataset: Examples, or any dataset of PyTorch; its ``classes`` name the classes, where it
-            has them, otherwise they are called by their numbers. Images of bytes [c, h, w] stay
-            bytes, all other inputs become float32 as they are.
-        name: What to call it; the dataset's type by default.
-
-    Returns:
-        The examples; those given as such come back as they are, under ``name`` if there is one.
-
-    Raises:
-        DataError: If an item is no pair of a tensor and a class, or the inputs differ in shape.
-    """
-    if isinstance(dataset, Examples):
-        return dataset if name is None else replace(dataset, name=name)
-    name = name or type(dataset).__name__
-    inputs: list[Tensor] = []
-    labels: list[int] = []
-    length = len(dataset) if hasattr(dataset, "__len__") else None
-    items = iter(dataset) if length is None else (dataset[i] for i in range(length))
-    for i, item in enumerate(items):
-        try:
-            x, y = item
-            inputs.append(torch.as_tensor(x))
-            labels.append(int(y))
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise DataError(
-                f"{name!r}: item {i} is not a pair of a tensor and a class: {error}"
-            ) from error
-        if inputs[i].shape != inputs[0].shape:
-            raise DataError(
-                f"{name!r}: input {i} has shape {tuple(inputs[i].shape)}, the first "
-                f"{tuple(inputs[0].shape)}; give all one shape"
-            )
-    if not inputs:
-        raise DataError(f"{name!r}: no examples")
-    stacked = torch.stack(inputs)
-    images = stacked.dtype == torch.uint8 and stacked.ndim == 4
-    classes = getattr(dataset, "classes", None) or range(max(labels) + 1)
-    return Examples(
-        inputs=stacked if images else stacked.float(),
-        labels=torch.tensor(labels),
-        classes=tuple(str(c) for c in classes),
-        name=name,
-    )
-
-
-def digest_examples(examples: Examples) -> str:
-    """Digest examples, bit for bit.
-
-    Args:
-        examples: Inputs and labels.
-
-    Returns:
-        Sixteen hexadecimal digits.
-    """
-    return digest({"inputs": examples.inputs, "labels": examples.labels})
+def _target_problems(targets: Tensor, class_names: tuple[str, ...] | None) -> Iterable[str]:
+    """Yield what is wrong with the targets."""
+    if targets.is_floating_point():
+        if class_names is not None:
+            yield "targets are numbers, but class_names are given; expected class_names=None"
+        bad = (~targets.isfinite()).flatten(1 if targets.ndim > 1 else 0)
+        bad_rows = (bad.any(1) if targets.ndim > 1 else bad).nonzero().flatten().tolist()
+        if bad_rows:
+            yield f"{len(bad_rows)} targets are NaN or infinite, the first is example {bad_rows[0]}"
+        return
+    count = len(class_names or ())
+    if count < 2:
+        yield f"{count} class; expected at least two, or there is nothing to learn"
+    if targets.ndim == 1 and len(targets) < count:
+        yield f"{len(targets)} examples of {count} classes; expected at least one for each class"
+    outside = ((targets < 0) | (targets >= count)).flatten(1 if targets.ndim > 1 else 0)
+    rows = (outside.any(1) if targets.ndim > 1 else outside).nonzero().flatten().tolist()
+    if rows:
+        wrong = targets[rows[0]].flatten()
+        label = int(wrong[(wrong < 0) | (wrong >= count)][0])
+        yield f"label {label} of example {rows[0]} is outside 0..{count - 1}"

@@ -3,7 +3,7 @@
 from math import prod
 from typing import ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from legatee.document import Document
 from legatee.errors import TransferError
@@ -31,6 +31,8 @@ class TransferPlan(Document):
         entries: What is inherited and what is not, in the target's order; every tensor of the
             target is in one or more moves, or in one ``Untouched``.
         warnings: What should be known before the plan is applied.
+        unsupported_elements: Inherited elements of layers that read channels of which none is
+            inherited, so that they compute from noise [count].
     """
 
     kind: ClassVar[str] = "a transfer plan"
@@ -43,6 +45,7 @@ class TransferPlan(Document):
     options: PlanOptions = PlanOptions()
     entries: tuple[Move | Untouched, ...]
     warnings: tuple[str, ...] = ()
+    unsupported_elements: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _writes_once(self) -> Self:
@@ -101,8 +104,12 @@ class TransferPlan(Document):
         """How much is inherited by what from what, under which options, in one line."""
         zeros = f", {share(self.zeroed, 1)} set to zero" if self.zeroed else ""
         names = f", {self.target} from {self.source}" if self.source and self.target else ""
+        inherited = sum(move.inherited_elements for move in self.moves)
+        noise = share(self.unsupported_elements / max(inherited, 1), 1)
+        reading = f", {noise} of these in layers that read nothing inherited"
         return (
-            f"{share(self.inherited_fraction, 1)} of {self.elements:,} elements inherited{zeros} "
+            f"{share(self.inherited_fraction, 1)} of {self.elements:,} elements inherited"
+            f"{reading if self.unsupported_elements else ''}{zeros} "
             f"(alpha {self.options.alpha:g}, rule {self.options.rule_name}){names}"
         )
 

@@ -1,42 +1,73 @@
-"""One plain training loop, the same for every network that is compared with another."""
+"""The built-in training loop, the same for every network that is compared with another."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from math import cos, isfinite, pi
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.utils.data import default_collate
 
+from legatee.data.datasets import Data, as_dataset
 from legatee.data.examples import Examples, batch
 from legatee.errors import LegateeError, UnknownNameError
+from legatee.methods.prepared import Prepared, whole
+from legatee.training.conditions import (
+    frozen,
+    keep_statistics,
+    random_states,
+    restore_random,
+    seeded,
+)
+from legatee.training.devices import pick_device
+from legatee.training.tasks import outputs_of, task_for
 
-SCORED_AT_ONCE = 500  # examples per forward pass when nothing is learned [count]
 OnEpoch = Callable[[int, float], None]
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
     "sgd": partial(torch.optim.SGD, momentum=0.9, nesterov=True),
 }
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """Where a training stands after an epoch.
+
+    Attributes:
+        epoch: Epochs that are done [count].
+        network: The network's state dict.
+        optimizer: The optimizer's state dict.
+        random: States of the random number generators, by name.
+    """
+
+    epoch: int = 0
+    network: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    random: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingLoop:
     """How a network is trained: a linear warm-up, then half a cosine down to zero.
 
-    On the CPU, the same network, data and seed give the same weights bit for bit, whatever ran
-    before; PyTorch's global generators are left as they were. On CUDA the forward pass runs in
-    bfloat16 where that is safe, and bits may differ.
+    On the CPU the same network, data and seed give the same weights bit for bit, whatever ran
+    before. Global random number generators are left as they were. On a GPU bits may differ.
 
     Attributes:
         epochs: Passes over the examples [count].
-        batch_size: Examples per step; a last batch of one joins its neighbour [count, >= 2].
+        batch_size: Examples per step; a last batch of one is joined to the batch before it
+            [count, >= 2].
         optimizer: ``"adamw"``, or ``"sgd"`` with Nesterov momentum 0.9.
-        learning_rate: The greatest of the schedule [> 0].
-        weight_decay: Of the optimizer, on all parameters [>= 0].
-        warmup: Share of the steps that the learning rate rises in [fraction, 0..1].
-        device: Where to train; ``None`` picks CUDA where there is one.
+        learning_rate: The peak of the schedule; each parameter group multiplies it by its own
+            ``lr_scale`` [> 0].
+        weight_decay: Of the optimizer, where a parameter group has none of its own [>= 0].
+        warmup: Share of the steps in which the learning rate rises [fraction, 0..1].
+        precision: ``"float32"``, or ``"bfloat16"`` for the forward pass in mixed precision.
+        device: Where to train; ``None`` is the GPU if there is one, else the CPU.
 
     Raises:
         LegateeError: If a value is out of its range.
@@ -48,11 +79,14 @@ class TrainingLoop:
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
     warmup: float = 0.1
+    precision: str = "float32"
     device: str | None = None
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise UnknownNameError("optimizer", self.optimizer, OPTIMIZERS)
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError("precision", self.precision, PRECISIONS)
         ranges = {
             "epochs": ("1 or more", self.epochs >= 1),
             "batch_size": ("2 or more, batch normalisation needs them", self.batch_size >= 2),
@@ -64,166 +98,177 @@ class TrainingLoop:
             if not fits:
                 raise LegateeError(f"cannot train with {key}={getattr(self, key)}; give {wanted}")
 
-    def __call__(self, network: nn.Module, data: Examples, seed: int) -> nn.Module:
-        """Train ``network`` in place; see :meth:`run`.
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides a training's result: every field but the device."""
+        return {key: value for key, value in asdict(self).items() if key != "device"}
+
+    def __call__(self, prepared: Prepared | nn.Module, data: Data, seed: int) -> nn.Module:
+        """Train a network in place; the same as :meth:`run` without its options.
 
         Args:
-            network: What to train.
+            prepared: The network, or what a method prepared.
             data: What to train it on.
-            seed: Seed of the order of the examples and of dropout.
+            seed: Seed of the order of the examples, of dropout and of random augmentation.
 
         Returns:
-            The same network, in evaluation mode, on the device that it was trained on.
+            The network, in evaluation mode, on the device that it was trained on.
         """
-        return self.run(network, data, seed)
+        return self.run(prepared, data, seed)
 
     def run(
-        self, network: nn.Module, data: Examples, seed: int, on_epoch: OnEpoch | None = None
+        self,
+        prepared: Prepared | nn.Module,
+        data: Data,
+        seed: int,
+        *,
+        on_epoch: OnEpoch | None = None,
+        stop_after: int | None = None,
+        state: TrainingState | None = None,
     ) -> nn.Module:
-        """Train ``network`` in place.
+        """Train a network in place, perhaps only a part of the way, and perhaps from a saved state.
 
-        A loss that is no longer finite ends the training after its epoch, without an exception:
-        the callback hears of the NaN or infinity, and :func:`correct` counts outputs that are not
-        finite as wrong.
+        Parameters that are in no group are frozen: they need no gradient while the training runs,
+        and a normalisation layer all of whose parameters are frozen keeps its statistics. A loss
+        that is no longer finite ends the training after its epoch, without an exception: the
+        callback is given the NaN or infinity.
 
         Args:
-            network: What to train.
-            data: What to train it on.
-            seed: Seed of the order of the examples and of dropout.
+            prepared: The network, or what a method prepared: parameter groups and a penalty.
+            data: What to train it on: any dataset of inputs with targets.
+            seed: Seed of the order of the examples, of dropout and of random augmentation.
             on_epoch: Called after each epoch with its number [count from 1] and the mean training
                 loss [nats]; it may score the network.
+            stop_after: Stop after this epoch of the same schedule; at the end if ``None`` [count].
+            state: Where to start, as an earlier call left it; it is brought up to date whenever an
+                epoch is done. A new state starts from the beginning.
 
         Returns:
-            The same network, in evaluation mode, on the device that it was trained on.
+            The network, in evaluation mode, on the device that it was trained on.
 
         Raises:
-            LegateeError: If the network has nothing to train or no output for some class.
+            LegateeError: If there is nothing to train, or the outputs do not fit the targets.
         """
-        device = pick_device(self.device)
+        if isinstance(prepared, nn.Module):
+            prepared = Prepared(network=prepared, parameter_groups=whole(prepared))
+        network, device = prepared.network, pick_device(self.device)
+        as_dataset(data, "data")
         network.to(device)
-        parameters = [p for p in network.parameters() if p.requires_grad]
-        if not parameters:
-            raise LegateeError("the network has no parameters that can be trained")
-        optimizer = OPTIMIZERS[self.optimizer](
-            parameters, lr=self.learning_rate, weight_decay=self.weight_decay
-        )
-        order = torch.Generator().manual_seed(seed)
-        step = 0
-        with _seeded(seed, device):
-            for epoch in range(1, self.epochs + 1):
-                network.train()
-                batches = _batches(data.n, self.batch_size, order)
-                total = torch.zeros((), device=device)
-                for indices in batches:
-                    rate = self._rate((step + 0.5) / (self.epochs * len(batches)))
-                    optimizer.param_groups[0]["lr"] = rate
-                    total += len(indices) * _step(network, optimizer, data, indices)
-                    step += 1
-                loss = total.item() / data.n
+        with frozen(network, prepared.parameter_groups), seeded(seed, device):
+            training = _Training(self, prepared, data, device, seed)
+            if state is not None:
+                training.restore(state)
+            first = 1 if state is None else state.epoch + 1
+            for epoch in range(first, (stop_after or self.epochs) + 1):
+                loss = training.epoch(epoch)
+                if state is not None:
+                    training.save(state, epoch)
                 if on_epoch is not None:
                     on_epoch(epoch, loss)
                 if not isfinite(loss):
                     break
         return network.eval()
 
-    def _rate(self, progress: float) -> float:
-        """Return the learning rate at this share of all steps, in 0..1 without its ends."""
+    def rate(self, progress: float) -> float:
+        """Return the learning rate at a point of the schedule.
+
+        Args:
+            progress: Share of all steps that are done [fraction, between 0 and 1].
+
+        Returns:
+            The learning rate, before any group's scale.
+
+        Example:
+            >>> TrainingLoop(learning_rate=0.1, warmup=0.5).rate(0.25)
+            0.05
+        """
         if progress < self.warmup:
             return self.learning_rate * progress / self.warmup
         past = (progress - self.warmup) / (1 - self.warmup)
         return self.learning_rate * (1 + cos(pi * past)) / 2
 
 
-def correct(network: nn.Module, data: Examples) -> Tensor:
-    """Return which examples the network classifies correctly, in float32 where it lies.
+class _Training:
+    """One training: its optimizer, its order of examples, and how far it has come."""
 
-    Args:
-        network: A classifier; it is left in evaluation mode.
-        data: What to classify.
-
-    Returns:
-        1 where the greatest output is the label's, 0 elsewhere and where an output is not finite,
-        float32 [n] on the CPU.
-
-    Raises:
-        LegateeError: If the network has no output for some class.
-    """
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    network.eval()
-    scores = []
-    with torch.inference_mode():
-        for indices in torch.arange(data.n).split(SCORED_AT_ONCE):
-            inputs, labels = batch(data, indices, device)
-            outputs = _outputs(network, inputs, len(data.classes))
-            scores.append((outputs.argmax(1) == labels) & outputs.isfinite().all(1))
-    return torch.cat(scores).float().cpu()
-
-
-def pick_device(name: str | None = None) -> torch.device:
-    """Return the device to compute on.
-
-    Args:
-        name: Such as ``"cpu"`` or ``"cuda:1"``; ``None`` picks CUDA where there is one.
-
-    Returns:
-        The device, which exists.
-
-    Raises:
-        LegateeError: If there is no such device here.
-    """
-    if name is None:
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        cause = str(error).split("\n")[0]
-        raise LegateeError(f"cannot compute on device {name!r}: {cause}") from error
-
-
-def _step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, data: Examples, indices: Tensor
-) -> Tensor:
-    """Take one step on one batch; return its mean loss [nats]."""
-    device = optimizer.param_groups[0]["params"][0].device
-    inputs, labels = batch(data, indices, device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        loss = cross_entropy(_outputs(network, inputs, len(data.classes)), labels)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
-
-
-def _outputs(network: nn.Module, inputs: Tensor, classes: int) -> Tensor:
-    """Return the network's logits [b, >= classes], or say what is wrong with them."""
-    outputs = network(inputs)
-    outputs = getattr(outputs, "logits", outputs)  # as the networks of transformers call them
-    if not isinstance(outputs, Tensor):
-        raise LegateeError(f"the network returns a {type(outputs).__name__}; give one tensor")
-    if outputs.ndim != 2 or len(outputs) != len(inputs) or outputs.shape[1] < classes:
-        raise LegateeError(
-            f"the network returns {tuple(outputs.shape)} for {len(inputs)} examples; "
-            f"{classes} classes need ({len(inputs)}, {classes})"
+    def __init__(
+        self, loop: TrainingLoop, prepared: Prepared, data: Data, device: torch.device, seed: int
+    ):
+        groups = [group for group in prepared.parameter_groups if group["params"]]
+        if not groups:
+            raise LegateeError("the network has no parameters that can be trained")
+        self.loop, self.prepared, self.data, self.device = loop, prepared, data, device
+        self.task = task_for(data)
+        self.count = len(data)  # type: ignore[arg-type]
+        self.scales = [group["lr_scale"] for group in groups]
+        self.order = torch.Generator().manual_seed(seed)
+        self.optimizer = OPTIMIZERS[loop.optimizer](
+            [
+                {
+                    "params": group["params"],
+                    "weight_decay": group.get("weight_decay", loop.weight_decay),
+                }
+                for group in groups
+            ],
+            lr=loop.learning_rate,
         )
-    return outputs
+
+    def epoch(self, epoch: int) -> float:
+        """Pass once over the examples; return the mean loss [nats]."""
+        network = self.prepared.network
+        network.train()
+        keep_statistics(network)
+        batches = _batches(self.count, self.loop.batch_size, self.order)
+        total = torch.zeros((), device=self.device)
+        for n, indices in enumerate(batches):
+            rate = self.loop.rate((epoch - 1 + (n + 0.5) / len(batches)) / self.loop.epochs)
+            for group, scale in zip(self.optimizer.param_groups, self.scales, strict=True):
+                group["lr"] = scale * rate
+            total += len(indices) * self._step(indices)
+        return total.item() / self.count
+
+    def _step(self, indices: Tensor) -> Tensor:
+        """Take one step on one batch; return its mean loss [nats]."""
+        inputs, targets = self._batch(indices)
+        mixed = self.loop.precision != "float32"
+        with torch.autocast(self.device.type, PRECISIONS[self.loop.precision], enabled=mixed):
+            outputs = outputs_of(self.prepared.network, inputs, self.task)
+        loss = self.task.loss(outputs.float() if mixed else outputs, targets)
+        if self.prepared.penalty is not None:
+            loss = loss + self.prepared.penalty(self.prepared.network)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def _batch(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        if isinstance(self.data, Examples):
+            return batch(self.data, indices, self.device)
+        inputs, targets = default_collate([self.data[i] for i in indices.tolist()])
+        targets = targets.float() if targets.is_floating_point() else targets
+        return inputs.to(self.device), targets.to(self.device)
+
+    def save(self, state: TrainingState, epoch: int) -> None:
+        """Note where the training stands; the network's tensors are copied."""
+        weights = self.prepared.network.state_dict()
+        state.epoch = epoch
+        state.network = {name: value.detach().clone() for name, value in weights.items()}
+        state.optimizer = deepcopy(self.optimizer.state_dict())
+        state.random = random_states(self.device) | {"order": self.order.get_state()}
+
+    def restore(self, state: TrainingState) -> None:
+        """Continue where an earlier training stopped."""
+        if state.epoch:
+            self.prepared.network.load_state_dict(state.network)
+            self.optimizer.load_state_dict(state.optimizer)
+            self.order.set_state(state.random["order"])
+            restore_random(state.random, self.device)
 
 
 def _batches(n: int, size: int, generator: torch.Generator) -> list[Tensor]:
-    """Deal out all examples in random order; no batch holds one alone if it can be helped."""
+    """Deal out all examples in random order; no batch holds a single one if it can be helped."""
     order = torch.randperm(n, generator=generator)
     batches = list(order.split(size))
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed what layers such as dropout draw from, and put it back afterwards."""
-    cuda = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield

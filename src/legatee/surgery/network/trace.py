@@ -22,6 +22,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from legatee.errors import TraceError
 from legatee.surgery.network.calls import Call, Rule, along, squeezed
+from legatee.surgery.network.dataflow import Dataflow
 from legatee.surgery.network.equalities import Equalities
 from legatee.surgery.network.inputs import Inputs
 from legatee.surgery.network.layouts import MOVING, made
@@ -139,7 +140,7 @@ class _ChannelTrace(TorchDispatchMode):
         self.given: Any = WeakIdKeyDictionary()  # what depends on the input's values
         self.input_fields: list[Tensor] = []
         self.positions = 0
-        self.uses: list[Use] = []
+        self.flow = Dataflow()
 
     def label_parameter(self, name: str, shadow: Tensor) -> None:
         """Give every axis of a parameter or buffer identities of its own; indices have none."""
@@ -174,7 +175,7 @@ class _ChannelTrace(TorchDispatchMode):
         self._check_lost(classes)
         shown = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
         read = list(self.input_fields)
-        tables = {use.reads["weight"] for use in self.uses if use.kind == "embedding"}
+        tables = {use.reads["weight"] for use in self.flow.uses if use.kind == "embedding"}
         read += [self.axes[name, 0] for name in tables if (name, 0) in self.axes]
         return ChannelMap(
             axes={key: classes[ids.numpy()] for key, ids in self.axes.items()},
@@ -182,7 +183,7 @@ class _ChannelTrace(TorchDispatchMode):
             produced=frozenset(int(c) for f in shown for c in classes[f.reshape(-1).numpy()]),
             heads=frozenset(int(c) for ids in self.equal.heads for c in classes[ids]),
             called=self.called,
-            uses=tuple(self.uses),
+            uses=self.flow.finished(),
         )
 
     def _check_lost(self, classes: np.ndarray) -> None:
@@ -211,13 +212,14 @@ class _ChannelTrace(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         inputs = _tensors_in((args, kwargs))
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
-        call = Call(self.equal, self.fields, func, args, inputs, outs)
-        self._note(call)
+        call = Call(self.equal, self.fields, func, args, kwargs or {}, inputs, outs)
+        use = self._note(call)
         # Where a comparison holds, and what is made anew, says nothing of what the input holds.
         if any(x in self.given for x in inputs) and self.rules.get(func.overloadpacket) is not made:
             for one in _tensors_in(outs):
                 if one.dtype != torch.bool:
                     self.given[one] = True
+        self.flow.follow(call, use, self.given)
         if any(self.fields.get(x) for x in inputs):
             rule = self.rules.get(func.overloadpacket)
             if rule is None and torch.Tag.pointwise in func.tags:
@@ -235,8 +237,8 @@ class _ChannelTrace(TorchDispatchMode):
                 self.fields[one] = [squeezed(f) for f in found]
         return out
 
-    def _note(self, call: Call) -> None:
-        """Keep what is done with the network's tensors; a view of one keeps its name."""
+    def _note(self, call: Call) -> Use | None:
+        """Return what is done with the network's tensors; a view of one keeps its name."""
         for weight, roles in axes_of(call, self.given):
             if isinstance(weight, Tensor) and weight not in self.given:
                 self._call_axes(call, weight, roles)
@@ -245,15 +247,15 @@ class _ChannelTrace(TorchDispatchMode):
             for out in call.outs if named else ():
                 self.names[out] = self.names[named[0]]
         elif named:
-            level = self.uses[-1].level if self.uses else 0
+            level = self.flow.uses[-1].level if self.flow.uses else 0
             use = use_of(call, self.names, self.positions, level)
-            if use is not None:
-                self.uses.append(use)
             # What is computed from weights alone, such as a standardised kernel, stands for the
             # one whose shape it has.
             like = next((x for x in named if x.shape == call.outs[0].shape), None)
             if like is not None and not any(x in self.given for x in call.inputs):
                 self.names[call.outs[0]] = self.names[like]
+            return use
+        return None
 
     def _call_axes(self, call: Call, weight: Tensor, roles: tuple[str, ...]) -> None:
         """Keep what an operation calls the axes of a weight; what was called first stays."""

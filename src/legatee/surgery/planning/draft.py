@@ -19,8 +19,8 @@ from legatee.surgery.planning.drafted import (
     Drafted,
     Heads,
 )
-from legatee.surgery.planning.match import Match, grows
-from legatee.surgery.planning.resize import channel_blend, grid_blend
+from legatee.surgery.planning.match import Match
+from legatee.surgery.planning.resize import channel_blend, grid_blend, grows
 
 Pick = Callable[[int, int], Picked]  # (target group, source group) -> source channels
 Piece = tuple[int, int, int]  # number of a group, pattern of its positions, number of its partner

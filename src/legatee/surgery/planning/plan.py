@@ -20,6 +20,7 @@ from legatee.surgery.planning.draft import Draft, Pick
 from legatee.surgery.planning.drafted import NOTHING, Drafted
 from legatee.surgery.planning.incomplete import drop_strays
 from legatee.surgery.planning.match import Match, chosen_only, match_groups, match_tensors
+from legatee.surgery.planning.unsupported import unsupported_elements
 from legatee.surgery.planning.warnings import left_behind, remarks
 
 Outcomes = dict[str, Move | str]
@@ -97,6 +98,7 @@ def plan(
         options=asked,
         entries=_entries(outcomes, drafted.target),
         warnings=(*notes, *remarks(drafted, moves)),
+        unsupported_elements=unsupported_elements(drafted.target, moves),
     )
     _check_inherits(made, drafted.target)
     return made

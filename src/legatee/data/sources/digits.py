@@ -21,6 +21,7 @@ from legatee.data.examples import Examples
 from legatee.errors import DataError
 from legatee.specs import Range, read_options
 
+MOST_PIXELS = 2**30  # of all canvases together, 4 GiB of memory [count]
 PARTS = ("all", "train", "test")
 TRAIN_SHARE = 0.6
 SCRAP = 3  # side of a scrap of clutter [pixel]
@@ -72,6 +73,22 @@ class Digits:
     seed: int = 0
 
 
+def load(options: str, spec: str) -> Examples:
+    """Draw the digits that a spec asks for.
+
+    Args:
+        options: Options as :func:`read_digits` reads them.
+        spec: The whole spec, the examples' name.
+
+    Returns:
+        The examples.
+
+    Raises:
+        DataError: If a value cannot be used.
+    """
+    return draw_digits(read_digits(options), spec)
+
+
 def read_digits(text: str) -> Digits:
     """Read the options of a ``digits:`` spec.
 
@@ -98,6 +115,12 @@ def read_digits(text: str) -> Digits:
     if asked.canvas is not None and asked.size > asked.canvas:
         raise DataError(
             f"digits: cannot use size={asked.size}; give at most the canvas, {asked.canvas}"
+        )
+    pixels = (asked.n or 1) * (asked.canvas or max(asked.size, 8)) ** 2
+    if pixels > MOST_PIXELS:
+        raise DataError(
+            f"digits: n={asked.n} canvases have {pixels:,} pixels; expected at most "
+            f"{MOST_PIXELS:,} in all, so give a smaller n or canvas"
         )
     return asked
 
@@ -161,8 +184,8 @@ def draw_digits(asked: Digits, name: str) -> Examples:
     labels[redrawn] = label.integers(len(counts), size=len(redrawn))
     return Examples(
         inputs=torch.from_numpy(canvases).unsqueeze(1),
-        labels=torch.from_numpy(labels),
-        classes=tuple(str(digit) for digit in asked.digits),
+        targets=torch.from_numpy(labels),
+        class_names=tuple(str(digit) for digit in asked.digits),
         name=name,
     )
 
