@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,6 +28,18 @@ class Group:
     size: int
     members: dict[Axis, np.ndarray]
     role: str
+
+    @cached_property
+    def patterns(self) -> dict[Axis, int]:
+        """A number for each axis, equal for axes along which the channels have equal positions."""
+        kinds: list[np.ndarray] = []
+        numbers: dict[Axis, int] = {}
+        for axis, positions in self.members.items():
+            same = (n for n, kind in enumerate(kinds) if np.array_equal(kind, positions))
+            numbers[axis] = next(same, len(kinds))
+            if numbers[axis] == len(kinds):
+                kinds.append(positions)
+        return numbers
 
 
 def may_take(target: Group, source: Group) -> bool:
