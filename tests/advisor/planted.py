@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 import legatee
-from legatee.methods import Inherit
 from legatee.data.examples import Examples
+from legatee.methods import Inherit
 
 DIRECTION = torch.tensor([3.0, -1.0, 2.0, 1.0])
 CLASSES = ("left", "right")

@@ -186,8 +186,8 @@ def test_the_head_is_inherited_only_for_the_same_classes(source):
 def test_an_advice_survives_json(source):
     advice = race(source)
     assert Advice.from_json(advice.to_json()) == advice
+    text = advice.to_json().replace(f'"verdict": "{advice.verdict}"', '"verdict": "perhaps"')
     with pytest.raises(LegateeError, match=r"not an advice: verdict"):
-        text = advice.to_json().replace(f'"verdict": "{advice.verdict}"', '"verdict": "perhaps"')
         Advice.from_json(text)
 
 
@@ -275,15 +275,15 @@ def test_one_fresh_network_handed_out_twice_is_refused():
     ids=["text", "list", "loader"],
 )
 def test_what_is_no_dataset_is_refused(data):
-    with pytest.raises(DataError, match="train is (a|the) "):
+    with pytest.raises(DataError, match=r"train is (a|the) "):
         legatee.advise(NETWORK, random_start, data, fit=no_steps)
-    with pytest.raises(DataError, match="held_out is (a|the) "):
+    with pytest.raises(DataError, match=r"held_out is (a|the) "):
         legatee.advise(NETWORK, random_start, examples(9, 0), data, fit=no_steps)
 
 
 def test_training_examples_are_not_held_out_examples(source):
+    data = legatee.load_data(DIGITS)
     with pytest.raises(DataError, match=r"60 of 60 held-out examples are training examples"):
-        data = legatee.load_data(DIGITS)
         legatee.advise(source, make_target, data, data, fit=no_steps)
 
 
