@@ -22,8 +22,8 @@ from torch import nn
 from torchvision import models
 
 import legatee
-from legatee.cli.options import weights_of
 from legatee.models.build import blank, build
+from legatee.models.resolve import ModelSpec, weights_of
 from legatee.surgery.applying.apply import Transfer, inherit
 from legatee.surgery.applying.casts import Allowed
 from legatee.surgery.applying.elements import copy
@@ -34,7 +34,7 @@ ROUNDS = 15
 MOST = 4.0  # plan and apply, in plain loads
 SPARE = 20  # anonymous memory beside the target's [MB]
 BASE, TINY = "timm:vit_base_patch16_224", "timm:vit_tiny_patch16_224"
-SIZES = {"classes": 1000, "shape": (3, 224, 224)}
+SIZES = {"num_classes": 1000, "input_shape": (3, 224, 224)}
 VIT_BASE, VIT_SMALL, VIT_TINY = (
     partial(timm.create_model, f"vit_{size}_patch16_224") for size in ("base", "small", "tiny")
 )
@@ -99,14 +99,14 @@ def times(source: nn.Module, target: nn.Module, match: str | None) -> list[objec
 def inherited(file: str, out: str) -> None:
     """Inherit from disk to disk with a plan that was made before, as `legatee inherit` does."""
     plan = legatee.TransferPlan.from_json(Path(file).with_name("plan.json").read_text())
-    _, given = weights_of(f"{BASE}@{file}", **SIZES)
+    _, given = weights_of(ModelSpec.parse(f"{BASE}@{file}"), **SIZES)
     target = build(TINY, seed=0, **SIZES)
     write_weights(out, target, {}, Transfer(plan, given, target, Allowed()))
 
 
 def planned(file: str, out: str) -> None:
     """Plan, then inherit from disk to disk, in one process."""
-    outline, given = weights_of(f"{BASE}@{file}", **SIZES)
+    outline, given = weights_of(ModelSpec.parse(f"{BASE}@{file}"), **SIZES)
     plan = legatee.plan(outline, blank(TINY, **SIZES))  # shapes are enough
     target = build(TINY, seed=0, **SIZES)
     write_weights(out, target, {}, Transfer(plan, given, target, Allowed()))

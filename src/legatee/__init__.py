@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from legatee.simulator.run import simulate
     from legatee.surgery.applying.apply import inherit
     from legatee.surgery.applying.parameter_groups import parameter_groups
+    from legatee.surgery.network.network import catalog
     from legatee.surgery.planning.plan import plan
+    from legatee.surgery.transfer import transfer
     from legatee.theory.predict import Prediction, predict
     from legatee.training.loop import TrainingLoop
     from legatee.world.grid import Grid
@@ -50,12 +52,14 @@ __all__ = [
     "Verdict",
     "advise",
     "build",
+    "catalog",
     "inherit",
     "load_data",
     "parameter_groups",
     "plan",
     "predict",
     "simulate",
+    "transfer",
 ]
 
 _HOMES = {
@@ -75,12 +79,14 @@ _HOMES = {
     "Verdict": "advice",
     "advise": "advisor.advise",
     "build": "models.build",
+    "catalog": "surgery.network.network",
     "inherit": "surgery.applying.apply",
     "load_data": "data.load",
     "parameter_groups": "surgery.applying.parameter_groups",
     "plan": "surgery.planning.plan",
     "predict": "theory.predict",
     "simulate": "simulator.run",
+    "transfer": "surgery.transfer",
 }
 
 

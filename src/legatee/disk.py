@@ -1,19 +1,75 @@
 """How every file of legatee is written: beside its place first, then renamed into it."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from legatee.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: what a killed process left is not swept up there
+    fcntl = None  # type: ignore[assignment]
+
+NO_SUCH_FILE = "no such file or folder"
+MARK = ".legatee-tmp-"  # part of the name of every file that is being written
+KEPT = 40  # characters of the final name that are kept in a temporary one
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathStatus:
+    """What is at a path.
+
+    Attributes:
+        is_file: Whether it is a file.
+        is_folder: Whether it is a folder.
+        exists: Whether there is anything.
+        problem: Why there is nothing, or why it cannot be told: such as ``"no such file or
+            folder"``, ``"File name too long"`` or ``"Permission denied"``; empty where there is
+            something.
+    """
+
+    is_file: bool = False
+    is_folder: bool = False
+    exists: bool = False
+    problem: str = ""
+
+
+def path_status(path: str | os.PathLike[str]) -> PathStatus:
+    """Look at what is at a path; unlike the methods of ``Path`` this never raises.
+
+    Args:
+        path: Any path, also one that is too long or in a folder that may not be searched.
+
+    Returns:
+        What is there.
+
+    Example:
+        >>> path_status("/").is_folder, path_status("/no/such/file").problem
+        (True, 'no such file or folder')
+        >>> path_status("a" * 1000).problem
+        'File name too long'
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return PathStatus(problem=NO_SUCH_FILE)
+    except (OSError, ValueError) as error:  # a ValueError for a zero byte in the path
+        return PathStatus(problem=getattr(error, "strerror", None) or str(error))
+    return PathStatus(is_file=stat.S_ISREG(mode), is_folder=stat.S_ISDIR(mode), exists=True)
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path that takes the place of ``path`` when the block succeeds.
 
-    A block that fails or is killed leaves ``path`` as it was; nobody ever sees it half-written.
+    If the block fails or the process is killed, ``path`` is as it was; nobody ever sees it
+    half-written. What a killed process left in the folder is deleted the next time that a file is
+    written to it.
 
     Args:
         path: The file to write; its folder is made when missing.
@@ -34,11 +90,11 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     final = Path(path)
     beside: Path | None = None
+    lock: int | None = None
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=final.parent, prefix=f".{final.name}.")
-        os.close(handle)
-        beside = Path(name)
+        _sweep(final.parent)
+        lock, beside = _locked(final)
         yield beside
         with beside.open("rb") as written:
             os.fsync(written.fileno())
@@ -49,6 +105,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def writable_folder(path: str | os.PathLike[str]) -> Path:
@@ -75,13 +133,55 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
     Args:
         path: The file to write.
-        text: What it shall hold.
+        text: The content of the file.
 
     Raises:
         OutputError: If it cannot be written.
     """
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def _locked(final: Path) -> tuple[int, Path]:
+    """Make a temporary file that is locked for as long as this process writes it and lives."""
+    while True:
+        prefix = f".{final.name[:KEPT]}{MARK}"
+        handle, name = tempfile.mkstemp(dir=final.parent, prefix=prefix)
+        try:
+            _lock(handle, wait=True)
+            # In the moment before it was locked another process may have swept it up.
+            if Path(name).exists():
+                return handle, Path(name)
+        except BaseException:
+            os.close(handle)
+            Path(name).unlink(missing_ok=True)
+            raise
+        os.close(handle)
+
+
+def _lock(handle: int, *, wait: bool) -> bool:
+    """Lock an open file; ``False`` where another process holds the lock or there are no locks."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        return False
+    return True
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what killed processes left: the system has released the locks that they held."""
+    for name in os.listdir(folder):  # noqa: PTH208 - Path.iterdir makes a path of every name
+        if MARK not in name or not name.startswith("."):
+            continue
+        with suppress(OSError):  # another process may sweep it, or have finished it, meanwhile
+            handle = os.open(folder / name, os.O_RDWR)
+            try:
+                if _lock(handle, wait=False):
+                    (folder / name).unlink()
+            finally:
+                os.close(handle)
 
 
 def _umask() -> int:

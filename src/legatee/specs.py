@@ -1,4 +1,4 @@
-"""How models and data are asked for in words: ``kind:rest`` with options ``key=value,...``."""
+"""Options in the specs of models and data, such as ``depth=8,width=16``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

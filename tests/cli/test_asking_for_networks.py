@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import transformers
+from safetensors.torch import load_file
 
 from legatee.cli import main
 from legatee.models.build import build
@@ -32,7 +33,7 @@ def refused(said: object) -> str:
 
 def test_the_largest_weights_of_no_weights_are_refused(legatee_does):
     said = refused(legatee_does("plan", OLD, NEW, *SIZES, "--rule", "largest"))
-    assert said == f"legatee: rule 'largest' looks at weights; give {OLD}@FILE"
+    assert said == f"legatee: --rule largest needs weights; give the source as {OLD}@FILE"
 
 
 def test_the_largest_weights_are_those_of_the_file(legatee_does):
@@ -47,7 +48,7 @@ def test_the_largest_weights_are_those_of_the_file(legatee_does):
 @pytest.mark.parametrize("rule", ["active", "signal"])
 def test_a_rule_that_looks_at_data_is_refused(legatee_does, rule):
     said = refused(legatee_does("plan", OLD, NEW, *SIZES, "--rule", rule))
-    assert said == f"legatee: rule {rule!r} looks at data; call legatee.plan from Python"
+    assert said == f"legatee: --rule {rule} needs data; call legatee.plan from Python"
 
 
 # --- sizes ----------------------------------------------------------------------------------------
@@ -110,7 +111,7 @@ def test_other_networks_have_the_classes_and_channels_of_imagenet(legatee_does):
 def test_a_shape_that_is_none_is_refused(legatee_does, shape):
     said = refused(legatee_does("catalog", "cnn:widths=8", "--shape", shape))
     assert said == (
-        f"legatee: shape is {shape!r}; expected three numbers from 1, such as 3,224,224"
+        f"legatee: --shape is {shape!r}; expected three whole numbers from 1, such as 3,224,224"
     )
 
 
@@ -162,11 +163,33 @@ def test_a_network_that_takes_no_images_ignores_their_shape(legatee_does):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_channels_are_those_of_the_first_convolution(legatee_does, channels):
     """The positions of ``pit`` come before it, as a tensor of four axes."""
-    sizes = {"classes": 7, "shape": (channels, 224, 224)}
+    sizes = {"num_classes": 7, "input_shape": (channels, 224, 224)}
     write_weights("pit.safetensors", build("timm:pit_xs_224", seed=0, **sizes), {})
     found = shapes(legatee_does, "timm:pit_xs_224@pit.safetensors")
     assert found["patch_embed.conv.weight"] == [96, channels, 16, 16]
     assert found["head.weight"] == [7, 384]
+
+
+@pytest.fixture
+def planned(legatee_does) -> None:
+    """A plan between networks of five classes of grey images, and the source's weights."""
+    network = build(OLD, num_classes=5, input_shape=(1, 8, 8), seed=3)
+    write_weights("old.safetensors", network, {})
+    legatee_does("plan", f"{OLD}@old.safetensors", NEW, *SIZES, "--out", "plan.json")
+
+
+def test_a_plan_for_other_classes_than_are_asked_for_is_refused(legatee_does, planned):
+    words = ("inherit", "plan.json", f"{OLD}@old.safetensors", NEW, "--out", "new.safetensors")
+    said = legatee_does(*words, "--classes", 3)
+    assert said == (
+        "legatee: the plan is for a target of 5 classes, and --classes asks for 3; leave --classes "
+        "out, or make a plan for that number with legatee plan"
+    )
+    said = legatee_does(*words, "--shape", "3,8,8")
+    assert said.startswith("legatee: the plan is for a target of 1 input channels, and --shape")
+    assert not Path("new.safetensors").exists()
+    legatee_does(*words, *SIZES)
+    assert load_file("new.safetensors")["head.weight"].shape == (5, 6)
 
 
 LAST = """

@@ -61,7 +61,7 @@ def test_the_exit_code_is_0_when_done_1_when_refused_2_when_misused():
     refused = run("report", "nowhere")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.count("\n") == 1
-    assert refused.stderr.startswith("legatee: 'nowhere' is no folder; ")
+    assert refused.stderr.startswith("legatee: no folder 'nowhere': no such file or folder")
     assert run("plan").returncode == 2
 
 
@@ -149,7 +149,7 @@ REFUSED = {
     "a plan that is missing": (("inherit", "{new}", "cnn", "cnn", "--out", "{new}2"), "{new}"),
     "an output that exists": (("inherit", "{file}", "cnn", "cnn", "--out", "{file}"), "exists"),
     "a source without weights": (("advise", "cnn", "cnn", DATA), "no weights to inherit"),
-    "weights that are missing": (("advise", "cnn@{new}", "cnn", DATA), "there is no such file"),
+    "weights that are missing": (("advise", "cnn@{new}", "cnn", DATA), "no such file or folder"),
     "weights that are none": (("advise", "cnn@{file}", "cnn", DATA), "nothing is executed"),
     "misspelt data": (("advise", "{upstream}", "cnn", "digit:n=50"), "did you mean digits"),
     "a folder without classes": (("advise", "{upstream}", "cnn", "folder:{dir}"), "no classes"),

@@ -85,7 +85,7 @@ def test_a_missing_folder_is_refused(tmp_path):
 
 def test_a_folder_without_classes_is_refused(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "loose.png")
-    sentence = "no classes; give a sub-folder of images for each class"
+    sentence = "there are no classes; expected a subfolder of images for each"
     assert refusal(f"folder:{tmp_path}") == sentence
 
 
@@ -99,7 +99,9 @@ def test_every_unreadable_image_is_named(pets):
     whole = (pets / "cat" / "0.png").read_bytes()
     broken.write_bytes(whole[: len(whole) // 2])
     text.write_text("not an image")
-    assert refusal(f"folder:{pets}") == f"2 files cannot be read as images: {broken}, {text}"
+    assert refusal(f"folder:{pets}") == (
+        f"2 files cannot be read as images: {str(broken)!r}, {str(text)!r}; remove or replace them"
+    )
 
 
 def test_bad_options_of_a_folder_are_refused(pets):
@@ -145,7 +147,7 @@ def test_a_file_that_would_execute_code_is_refused_and_executes_none(tmp_path):
     np.savez(file, x=np.array([Trap(mark)], dtype=object), y=np.array([0]))
     bare.write_bytes(pickle.dumps(Trap(mark)))
     for trap in (file, bare):
-        assert refusal(f"npz:{trap}").startswith("not a readable file of plain arrays: ")
+        assert refusal(f"npz:{trap}").startswith("this is no readable file of plain arrays: ")
     assert not mark.exists()
     pickle.loads(bare.read_bytes())
     assert mark.exists()  # the trap was armed
@@ -168,7 +170,7 @@ def flipped(file: Path) -> None:
 def test_a_zip_of_something_else_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as held:
         held.writestr("x", "text")
-    assert refusal(f"npz:{tmp_path / 'a.npz'}").startswith("holds no arrays; give ")
+    assert refusal(f"npz:{tmp_path / 'a.npz'}").startswith("the file holds no arrays; expected ")
 
 
 def single(file: Path) -> None:
@@ -181,29 +183,34 @@ def single(file: Path) -> None:
 )
 def test_a_damaged_file_is_refused(tmp_path, spoil):
     spoil(tmp_path / "a.npz")
-    assert refusal(f"npz:{tmp_path / 'a.npz'}").startswith("not a readable file of plain arrays: ")
+    assert refusal(f"npz:{tmp_path / 'a.npz'}").startswith(
+        "this is no readable file of plain arrays: "
+    )
 
 
 @pytest.mark.parametrize(
     ("arrays", "sentence"),
     [
-        ({"x": [[0.0]], "z": [0]}, "holds 'x', 'z'; give 'inputs' (or 'x') and 'labels' (or 'y')"),
-        ({}, "holds no arrays; give 'inputs' (or 'x') and 'labels' (or 'y')"),
+        ({"x": [[0.0]], "z": [0]}, "the file holds 'x', 'z'; expected 'inputs' (or 'x') and"),
+        ({}, "the file holds no arrays; expected 'inputs' (or 'x')"),
         (
-            {"x": [[0.0], [1.0]], "y": [0.0, 1.0]},
-            "inputs are float64, labels float64 (2,); "
-            "give real numbers, and whole numbers of one axis",
+            {"x": [[0.0], [1.0]], "y": ["cat", "dog"]},
+            "inputs are float64, labels are <U3 of shape (2,); expected real inputs, and whole "
+            "numbers or real numbers as labels",
         ),
         (
             {"x": [["a"], ["b"]], "y": [0, 1]},
-            "inputs are <U1, labels int64 (2,); give real numbers, and whole numbers of one axis",
+            "inputs are <U1, labels are int64 of shape (2,); expected real inputs, and whole",
         ),
         (
             {"x": [[0.0], [1e300]], "y": [0, 1]},
             "1 examples hold NaN or infinite inputs, the first is example 1",
         ),
-        ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, "no examples"),
-        ({"x": [[0.0], [1.0]], "y": [0, -1]}, "1 class; give at least two, or there is nothing"),
+        ({"x": np.zeros((0, 2)), "y": np.zeros(0, int)}, "there are no examples"),
+        (
+            {"x": [[0.0], [1.0]], "y": [0, -1]},
+            "1 class; expected at least two, or there is",
+        ),
         (
             {"x": [[0.0], [1.0]], "y": [0, 2], "classes": ["cat", "dog"]},
             "label 2 of example 1 is outside 0..1",
@@ -218,3 +225,131 @@ def test_arrays_that_cannot_be_learned_from_are_refused(tmp_path, arrays, senten
 def test_a_missing_file_is_refused(tmp_path):
     where = str(tmp_path / "nothing.npz")
     assert refusal(f"npz:{where}") == f"there is no file {where!r}"
+
+
+@pytest.mark.parametrize("kind", ["u1", "u2", "u4", "u8", "i1", "i8"])
+def test_labels_of_every_whole_type_are_classes(tmp_path, kind):
+    images, labels = np.zeros((6, 1, 8, 8), np.uint8), (np.arange(6) % 2).astype(kind)
+    np.savez(tmp_path / "r.npz", inputs=images, labels=labels)
+    data = load_data(f"npz:{tmp_path / 'r.npz'}")
+    assert data.targets.tolist() == [0, 1, 0, 1, 0, 1]
+    assert data.class_names == ("0", "1")
+
+
+def test_real_labels_are_numbers_to_predict(tmp_path):
+    np.savez(tmp_path / "r.npz", x=np.zeros((3, 2)), y=[0.5, 1.5, 2.5])
+    data = load_data(f"npz:{tmp_path / 'r.npz'}")
+    assert (data.task, data.class_names) == ("regression", None)
+    assert data.targets.tolist() == [0.5, 1.5, 2.5]
+    np.savez(tmp_path / "n.npz", x=np.zeros((3, 2)), y=[0.5, np.nan, 2.5])
+    assert refusal(f"npz:{tmp_path / 'n.npz'}") == (
+        "1 targets are NaN or infinite, the first is example 1"
+    )
+
+
+def test_images_of_16_bits_in_arrays_are_scaled(tmp_path):
+    images = np.array([0, 257, 65535, 32896], np.uint16).reshape(4, 1, 1, 1)
+    np.savez(tmp_path / "a.npz", x=images, y=[0, 1, 0, 1])
+    assert load_data(f"npz:{tmp_path / 'a.npz'}").inputs.flatten().tolist() == [0, 1, 255, 128]
+
+
+def test_a_label_that_would_make_a_million_classes_is_refused_at_once(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((2, 1)), y=[0, 10**12])
+    assert refusal(f"npz:{tmp_path / 'a.npz'}") == (
+        "the largest label is 1,000,000,000,000; expected classes numbered from 0, "
+        "at most 100,000 of them"
+    )
+
+
+def test_class_names_that_are_no_list_are_refused(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.zeros((2, 1)), y=[0, 1], classes="cat")
+    assert refusal(f"npz:{tmp_path / 'a.npz'}") == "classes has shape (); expected a list of names"
+
+
+def test_a_file_that_would_unpack_beyond_reason_is_refused(tmp_path):
+    with (
+        zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as held,
+        held.open("x.npy", "w", force_zip64=True) as member,
+    ):
+        for _ in range(1100):
+            member.write(bytes(2**20))
+    assert (tmp_path / "a.npz").stat().st_size < 2**22
+    assert "would unpack to 1,153,433,600; expected at most" in refusal(f"npz:{tmp_path / 'a.npz'}")
+
+
+RAMP = np.arange(256, dtype=np.float64).reshape(16, 16)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "suffix"),
+    [
+        ((RAMP * 257).astype(np.uint16), "png"),
+        ((RAMP * 257).astype(np.uint16), "tif"),
+        ((RAMP * (2**31 - 1) / 255).astype(np.int32), "tif"),
+        ((RAMP / 255).astype(np.float32), "tif"),
+        (RAMP.astype(np.uint8), "png"),
+    ],
+    ids=["16-bit png", "16-bit tiff", "32-bit tiff", "float tiff", "8 bits"],
+)
+def test_pixels_of_every_depth_are_scaled_and_not_clipped(tmp_path, pixels, suffix):
+    for name in ("a", "b"):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        Image.fromarray(pixels).save(tmp_path / "d" / name / f"x.{suffix}")
+    data = load_data(f"folder:{tmp_path / 'd'},size=16")
+    assert (data.inputs[0].int() - torch.from_numpy(RAMP).int()).abs().max() <= 1
+
+
+def test_floats_outside_0_to_1_are_refused(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "d" / name).mkdir(parents=True)
+        Image.fromarray(RAMP.astype(np.float32)).save(tmp_path / "d" / name / "x.tif")
+    assert "its pixels are numbers from 0 to 255; expected 0..1" in refusal(
+        f"folder:{tmp_path / 'd'}"
+    )
+
+
+def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path, pets):
+    Image.new("1", (10_000, 6_000)).save(pets / "cat" / "huge.png")
+    assert "it has 10000 x 6000 pixels; expected at most 50,000,000" in refusal(f"folder:{pets}")
+
+
+@pytest.mark.parametrize("part", ["train", "val", "Test"])
+def test_parts_of_a_data_set_are_not_taken_for_classes(pets, part):
+    (pets / "cat").rename(pets / part)
+    message = refusal(f"folder:{pets}")
+    assert "which are parts of a data set and not classes" in message
+    assert message.endswith(f"name one of them, such as folder:{pets / part}")
+
+
+def test_what_file_managers_leave_behind_is_no_image(pets):
+    count = len(load_data(f"folder:{pets}"))
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store"):
+        (pets / "cat" / name).write_bytes(b"x")
+    (pets / "__MACOSX").mkdir()
+    assert len(load_data(f"folder:{pets}")) == count
+
+
+def test_folders_may_be_as_deep_as_the_system_allows(pets):
+    deep = pets / "cat"
+    for _ in range(1200):
+        deep = deep / "d"
+        try:
+            deep.mkdir()
+        except OSError:
+            break
+    assert len(load_data(f"folder:{pets}")) == 5
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+def test_a_path_that_is_too_long_is_refused_in_a_sentence(kind):
+    with pytest.raises(DataError, match="File name too long"):
+        load_data(f"{kind}:{'a' * 300}")
+
+
+def test_a_message_names_no_more_than_five_files(pets):
+    for n in range(9):
+        (pets / "cat" / f"bad{n}.png").write_text("x")
+    message = refusal(f"folder:{pets}")
+    assert message.startswith("9 files cannot be read as images: ")
+    assert message.endswith(" and 4 more; remove or replace them")
+    assert message.count("bad") == 5

@@ -248,3 +248,8 @@ def test_an_unknown_option_is_met_with_the_nearest():
     with pytest.raises(UnknownNameError) as refused:
         load_data("digits:clutte=2")
     assert str(refused.value) == "unknown digits option 'clutte'; did you mean clutter?"
+
+
+def test_more_pixels_than_any_memory_holds_are_refused_at_once():
+    with pytest.raises(DataError, match=r"n=1000000 canvases have 65,536,000,000 pixels; expected"):
+        load_data("digits:n=1000000,canvas=256")

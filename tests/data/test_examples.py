@@ -1,16 +1,17 @@
 import pytest
 import torch
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset
 
-from legatee.data.load import Examples, as_examples, batch, split, take
+from legatee.data.datasets import split, take
+from legatee.data.examples import Examples, batch
 from legatee.errors import DataError
 
 
 def examples(**changes) -> Examples:
     given = {
         "inputs": torch.arange(24.0).reshape(6, 2, 2),
-        "labels": torch.tensor([0, 1, 0, 1, 0, 1]),
-        "classes": ("cat", "dog"),
+        "targets": torch.tensor([0, 1, 0, 1, 0, 1]),
+        "class_names": ("cat", "dog"),
         "name": "pets",
     }
     return Examples(**given | changes)
@@ -27,34 +28,47 @@ NAN[4, 1], NAN[5, 2] = torch.nan, -torch.inf
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"inputs": torch.zeros(0, 2), "labels": torch.zeros(0).long()}, "no examples"),
-        ({"inputs": torch.zeros(6, 0)}, "no examples"),
+        (
+            {"targets": torch.zeros(6)},
+            "targets are numbers, but class_names are given; expected class_names=None",
+        ),
+        (
+            {"targets": torch.tensor([0, 1, torch.nan, 1, 0, torch.inf]), "class_names": None},
+            "2 targets are NaN or infinite, the first is example 2",
+        ),
+        (
+            {"targets": torch.tensor([[[0, 5]], [[0, 1]]] * 3)},
+            "label 5 of example 0 is outside 0..1",
+        ),
+        ({"inputs": torch.zeros(0, 2), "targets": torch.zeros(0).long()}, "there are no examples"),
+        ({"inputs": torch.zeros(6, 0)}, "there are no examples"),
         ({"inputs": NAN}, "2 examples hold NaN or infinite inputs, the first is example 4"),
-        ({"labels": torch.tensor([0, 1, 0, 2, 0, 3])}, "label 2 of example 3 is outside 0..1"),
-        ({"labels": torch.tensor([0, 1, -1, 1, 0, 1])}, "label -1 of example 2 is outside 0..1"),
+        ({"targets": torch.tensor([0, 1, 0, 2, 0, 3])}, "label 2 of example 3 is outside 0..1"),
+        ({"targets": torch.tensor([0, 1, -1, 1, 0, 1])}, "label -1 of example 2 is outside 0..1"),
         (
-            {"classes": ("cat",), "labels": torch.zeros(6).long()},
-            "1 class; give at least two, or there is nothing to learn",
+            {"class_names": ("cat",), "targets": torch.zeros(6).long()},
+            "1 class; expected at least two, or there is nothing to learn",
         ),
         (
-            {"classes": tuple("abcdefg")},
-            "6 examples of 7 classes; give at least one for each class",
+            {"class_names": tuple("abcdefg")},
+            "6 examples of 7 classes; expected at least one for each class",
         ),
         (
-            {"labels": torch.tensor([0, 1])},
-            "6 inputs but 2 labels; give one label for each input",
+            {"targets": torch.tensor([0, 1])},
+            "6 inputs but 2 targets; expected one target for each input",
         ),
         (
             {"inputs": torch.zeros(6, 2).double()},
-            "inputs are torch.float64; give float32, or uint8 images",
+            "inputs are torch.float64; expected float32, or uint8 images",
         ),
         (
-            {"labels": torch.zeros(6)},
-            "labels are torch.float32 (6,); give int64 of one axis",
+            {"targets": torch.zeros(6).double()},
+            "targets are torch.float64 of shape (6,); expected classes (int64 [n]), numbers "
+            "(float32 [n] or [n, k]) or masks (int64 [n, h, w])",
         ),
         (
             {"inputs": torch.zeros(6, 4, 4, dtype=torch.uint8)},
-            "inputs have shape (6, 4, 4); give [n, ...], images [n, c, h, w]",
+            "inputs have shape (6, 4, 4); expected [n, ...], images [n, c, h, w]",
         ),
     ],
 )
@@ -66,7 +80,7 @@ def test_examples_that_cannot_be_learned_from_are_refused(changes, sentence):
 
 def test_batch_turns_images_into_fractions_and_leaves_floats_alone():
     images = torch.tensor([0, 51, 255, 102], dtype=torch.uint8).reshape(4, 1, 1, 1)
-    data = examples(inputs=images, labels=torch.tensor([0, 1, 0, 1]))
+    data = examples(inputs=images, targets=torch.tensor([0, 1, 0, 1]))
     x, y = batch(data, torch.tensor([3, 1]))
     assert x.flatten().tolist() == pytest.approx([0.4, 0.2])
     assert x.dtype == torch.float32
@@ -113,58 +127,36 @@ def test_split_leaves_every_class_on_both_sides(share):
 
 
 def test_split_refuses_a_class_of_one_and_a_share_that_is_none():
-    lonely = examples(labels=torch.tensor([0, 1, 0, 0, 0, 0]))
+    lonely = examples(targets=torch.tensor([0, 1, 0, 0, 0, 0]))
     with pytest.raises(DataError, match=r"'pets': class 'dog' has 1 examples; a split needs two"):
         split(lonely, 0.5, seed=0)
-    with pytest.raises(DataError, match="cannot hold out a share of 1; give one between 0 and"):
+    with pytest.raises(DataError, match="cannot hold out a fraction of 1; expected one between"):
         split(examples(), 1.0, seed=0)
 
 
-class Pairs(Dataset):
-    def __init__(self, *pairs):
-        self.pairs = pairs
-
-    def __len__(self):
-        return len(self.pairs)
-
-    def __getitem__(self, i):
-        return self.pairs[i]
-
-
-def test_a_dataset_becomes_examples():
-    data = as_examples(TensorDataset(torch.eye(4).double(), torch.tensor([0, 2, 1, 2])))
-    assert data.inputs.dtype == torch.float32
-    assert torch.equal(data.inputs, torch.eye(4))
-    assert data.targets.tolist() == [0, 2, 1, 2]
-    assert (data.class_names, data.name) == (("0", "1", "2"), "TensorDataset")
+def test_examples_are_a_dataset_of_pairs_that_a_data_loader_reads():
+    data = examples(inputs=torch.full((6, 1, 2, 2), 51, dtype=torch.uint8))
+    assert isinstance(data, Dataset)
+    inputs, targets = next(iter(DataLoader(data, batch_size=4)))
+    assert (inputs.dtype, tuple(inputs.shape)) == (torch.float32, (4, 1, 2, 2))
+    assert inputs.unique().tolist() == pytest.approx([0.2])
+    assert targets.tolist() == [0, 1, 0, 1]
+    assert [int(target) for _, target in data] == [0, 1, 0, 1, 0, 1]  # ends by itself
+    with pytest.raises(IndexError, match="example 6 of 6"):
+        data[6]
 
 
-def test_a_dataset_brings_its_class_names_and_its_images_stay_bytes():
-    image = torch.full((3, 4, 4), 7, dtype=torch.uint8)
-    dataset = Pairs((image, 0), (image, 1))
-    dataset.class_names = ["cat", "dog"]
-    data = as_examples(dataset, name="mine")
-    assert (data.inputs.dtype, data.class_names, data.name) == (torch.uint8, ("cat", "dog"), "mine")
+def test_the_task_follows_from_the_targets():
+    masks = torch.zeros(6, 4, 4, dtype=torch.int64)
+    assert examples().task == "classification"
+    assert examples(targets=masks).task == "segmentation"
+    assert examples(targets=torch.rand(6, 2), class_names=None).task == "regression"
 
 
-def test_examples_pass_through():
-    data = examples()
-    assert as_examples(data) is data
-    assert as_examples(data, name="new").name == "new"
-
-
-@pytest.mark.parametrize(
-    ("pairs", "sentence"),
-    [
-        ([], "'Pairs': no examples"),
-        ([(torch.zeros(2), 0), 3], "'Pairs': item 1 is not a pair of a tensor and a class: cannot"),
-        ([("cat.png", 0)], "'Pairs': item 0 is not a pair of a tensor and a class: "),
-        (
-            [(torch.zeros(2), 0), (torch.zeros(3), 1)],
-            r"'Pairs': input 1 has shape \(3,\), the first \(2,\); give all one shape",
-        ),
-    ],
-)
-def test_a_dataset_of_something_else_is_refused(pairs, sentence):
-    with pytest.raises(DataError, match=sentence):
-        as_examples(Pairs(*pairs))
+def test_counts_name_every_class_and_a_repr_is_one_line():
+    data = examples(targets=torch.tensor([0, 0, 0, 0, 0, 1]))
+    assert data.counts() == {"cat": 5, "dog": 1}
+    assert repr(data) == "<Examples 'pets': 6 inputs of shape 2x2; 5 of 'cat', 1 of 'dog'>"
+    numbers = examples(targets=torch.rand(6), class_names=None)
+    assert numbers.counts() == {}
+    assert repr(numbers) == "<Examples 'pets': 6 inputs of shape 2x2, numbers as targets>"

@@ -43,6 +43,12 @@ SETTINGS = {
     "noise levels far apart": a_setting(u_norm=1.5, alpha=0.5, kappa=1, sigma=(900, 1)),
     "few samples": a_setting(u_norm=2, alpha=0.5, kappa=2, m=60, d=2000, n=(20, 8)),
 }
+VERDICTS = {  # of all other settings it is "inherit"
+    "weak u": "scratch",
+    "no u, fast": "scratch",
+    "as fast as it is checked": "either",
+    "noise levels far apart": "either",
+}
 RUNS = {"scratch": ("scratch", -1), "zero_shot": ("inherited", 0), "inherited": ("inherited", -1)}
 
 
@@ -79,10 +85,12 @@ def test_theory_and_simulator_agree(name):
         assert distance < 0.01 + 3 * error(values)
         ratio = getattr(prediction, f"{run}_spread") / spread(cell)
         assert abs(math.log(ratio)) < math.log(2) + 2 / math.sqrt(2 * SEEDS)
-    gain = gains_of(simulated).mean()
-    if abs(gain) > 0.02:
-        assert prediction.gain * gain > 0
-        assert prediction.verdict == ("inherit" if gain > 0 else "scratch")
+    gains, verdict = gains_of(simulated), VERDICTS.get(name, "inherit")
+    assert prediction.verdict == verdict
+    if verdict == "either":
+        assert abs(gains.mean()) < 0.005 + 3 * error(gains)
+    else:
+        assert gains.mean() * (1 if verdict == "inherit" else -1) > max(0.015, 3 * error(gains))
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1])

@@ -178,7 +178,7 @@ def test_heads_of_other_tasks_are_left_and_named(vit, caplog):
     with_tensors(lambda t: t.update({"other.weight": torch.ones(3)}))
     assert torch.equal(published("transformers:vit").classifier.weight, vit.classifier.weight)
     assert caplog.messages == [
-        "'transformers:vit' holds other heads as well, which are left: other.weight"
+        "'transformers:vit' also has other heads, which are not used: other.weight"
     ]
 
 
@@ -216,13 +216,13 @@ def test_bert_as_it_is_published_is_read(kind, left, caplog):
 )
 def test_what_would_be_part_of_a_layer_is_refused(kind, name):
     berts(kind, **{name: torch.ones(3)})
-    assert f"it has no '{name}'" in said_by(lambda: published("transformers:bert"))
+    assert f"the network has no '{name}'" in said_by(lambda: published("transformers:bert"))
 
 
 def test_an_adapter_of_a_head_is_refused(vit):
     with_tensors(lambda t: t.update({"classifier.lora_A.weight": torch.ones(3)}))
     said = said_by(lambda: published("transformers:vit"))
-    assert "it has no 'classifier.lora_A.weight'" in said
+    assert "the network has no 'classifier.lora_A.weight'" in said
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_an_adapter_of_a_head_is_refused(vit):
         (lambda t: t.pop("classifier.bias"), "they lack 1 tensors [classifier.bias]"),
         (
             lambda t: t.update({"classifier.bias": torch.ones(4)}),
-            "'classifier.bias' is (4,) there, (5,) here",
+            "'classifier.bias' has shape (4,) in the file; the network expects (5,)",
         ),
     ],
 )
@@ -243,7 +243,7 @@ def test_weights_of_another_architecture_are_refused(vit, change, words):
 
 def test_weights_of_more_classes_than_the_config_names_are_refused(vit):
     edited("vit", id2label={"0": "cat", "1": "dog"}, label2id={"cat": 0, "dog": 1})
-    assert "'classifier.bias' is (5,) there, (2,) here" in said_by(
+    assert "'classifier.bias' has shape (5,) in the file; the network expects (2,)" in said_by(
         lambda: published("transformers:vit")
     )
 
@@ -251,7 +251,7 @@ def test_weights_of_more_classes_than_the_config_names_are_refused(vit):
 def test_weights_of_more_blocks_than_the_config_has_are_refused(vit):
     """The package itself would leave them out."""
     edited("vit", num_hidden_layers=1)
-    assert "it has no 'vit.layers.1." in said_by(lambda: published("transformers:vit"))
+    assert "the network has no 'vit.layers.1." in said_by(lambda: published("transformers:vit"))
 
 
 UNREAD = (
@@ -286,7 +286,7 @@ def test_a_cut_file_is_refused(vit, part):
 @pytest.mark.parametrize("name", ["./nowhere", "no/such/folder", "empty"])
 def test_what_is_neither_a_folder_nor_an_id_is_refused(name, make):
     Path("empty").mkdir()
-    said = said_by(lambda: make(f"transformers:{name}", classes=2, shape=SHAPE))
+    said = said_by(lambda: make(f"transformers:{name}", num_classes=2, input_shape=SHAPE))
     assert said == (
         f"'transformers:{name}' is neither a folder with a config.json nor an id on the hub"
     )
@@ -360,8 +360,14 @@ OWN_CODE = {"AutoConfig": "evil.Evil", "AutoModelForImageClassification": "evil.
     ("changes", "words"),
     [
         ({"model_type": "evil"}, "contains custom code"),
-        ({"architectures": ["EvilModel"]}, "is for 'EvilModel', which the transformers package"),
-        ({"architectures": ["pipeline"]}, "is for 'pipeline', which the transformers package"),
+        (
+            {"architectures": ["EvilModel"]},
+            "is for 'EvilModel', which is not in the transformers package",
+        ),
+        (
+            {"architectures": ["pipeline"]},
+            "is for 'pipeline', which is not in the transformers package",
+        ),
     ],
 )
 def test_code_that_comes_with_a_config_is_refused(vit, changes, words):

@@ -152,7 +152,11 @@ def test_a_factory_of_the_users_own(mine):
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ("text", "'mine_of_test:text' returned a str; give an nn.Module"),
+        (
+            "text",
+            "cannot build 'mine_of_test:text' for 3 classes of inputs (1, 8, 8): expected an "
+            "nn.Module, got a str",
+        ),
         (
             "broken",
             "cannot build 'mine_of_test:broken' for 3 classes of inputs (1, 8, 8): out of order",
@@ -199,8 +203,8 @@ def test_an_unknown_name_is_met_with_the_nearest(spec, sentence):
         (
             "cnn:widths=2-2-2",
             (1, 3, 8),
-            "cnn: inputs (1, 3, 8) are too small for 3 widths, which halve them in between; "
-            "give fewer widths",
+            "cnn: inputs (1, 3, 8) are too small for 3 widths, between which height and "
+            "width are halved; give fewer widths",
         ),
         (
             "resnet:depth=10",
@@ -215,8 +219,8 @@ def test_an_unknown_name_is_met_with_the_nearest(spec, sentence):
         (
             "torchvision:resnet18",
             (1, 8, 8),
-            "torchvision's 'resnet18' takes 3 channels, the inputs (1, 8, 8) have 1; "
-            "use timm, which adapts, or RGB images",
+            "torchvision's 'resnet18' takes inputs of 3 channels, got input_shape=(1, 8, 8) "
+            "(--shape); use a timm model, which adapts, or RGB images",
         ),
         (
             "no.such.module:make",

@@ -85,6 +85,15 @@ def test_without_a_network_it_is_one_sentence_and_soon(spec):
     assert f"{spec}@FILE" in said
 
 
+def test_what_a_download_prints_is_not_on_stdout(capsys):
+    """There a command may be printing JSON."""
+    with pytest.raises(CheckpointError):
+        published("torchvision:resnet18")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Downloading: " in printed.err  # or this test would show nothing
+
+
 def test_a_server_that_never_answers_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(fetch, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -102,11 +102,11 @@ def test_what_is_no_plan_is_refused_and_the_field_named(text, words):
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("take", ("0:8:4",), "axes of different number"),
-        ("put", ("0:3", "0:3"), "one for each"),
-        ("put", ("0:1,0:1", "0:3"), "one for each"),
-        ("put", ("3:5", "0:3"), "leaves the tensors' shapes"),
-        ("take", ("7:9", "0:3"), "leaves the tensors' shapes"),
+        ("take", ("0:8:4",), "take, put and shapes of different lengths"),
+        ("put", ("0:3", "0:3"), "one position for each"),
+        ("put", ("0:1,0:1", "0:3"), "one position for each"),
+        ("put", ("3:5", "0:3"), "outside the tensors' shapes"),
+        ("take", ("7:9", "0:3"), "outside the tensors' shapes"),
         ("take", ("-2:0", "0:3"), "not runs"),
     ],
 )

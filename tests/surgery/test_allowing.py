@@ -34,7 +34,7 @@ def refused(plan, source, target, match: str, **allowed: bool) -> str:
 def test_rounding_passes_where_it_is_allowed(wanted):
     source, target = scrambled(mlp(6), 1), scrambled(mlp(4), 2).to(wanted)
     plan = legatee.plan(source, target, rule="first")
-    refused(plan, source, target, "allow rounding")
+    refused(plan, source, target, r"pass allow_rounding=True \(--allow-rounding\)")
     legatee.inherit(plan, source, target, allow_rounding=True)
     assert target[0].weight.dtype == wanted
     assert torch.equal(target[0].weight, source[0].weight[:4].to(wanted))
@@ -67,7 +67,12 @@ def test_what_is_not_finite_passes_where_it_is_allowed(value):
     with torch.no_grad():
         source[0].weight[1, 3] = value
     plan = legatee.plan(source, target)
-    refused(plan, source, target, "mend the source, or allow")
+    refused(
+        plan,
+        source,
+        target,
+        r"repair the source, or pass allow_nonfinite=True \(--allow-nonfinite\)",
+    )
     legatee.inherit(plan, source, target, allow_nonfinite=True)
     assert bits(target[0].weight) == bits(source[0].weight)
 
@@ -94,7 +99,7 @@ def test_whole_numbers_that_a_float_does_not_hold_are_refused():
     plan = legatee.plan(mlp_with(0.5), target)
     plan = plan.model_copy(update={"source_digest": legatee.plan(source, source).source_digest})
     for allowed in ({}, {"allow_rounding": True, "allow_nonfinite": True}):
-        refused(plan, source, target, r"'steps'.*whole numbers exactly", **allowed)
+        refused(plan, source, target, r"'steps'.*integers exactly", **allowed)
     source.steps.fill_(2**24)
     legatee.inherit(plan, source, target)
     assert target.steps.tolist() == [2.0**24]
@@ -169,31 +174,51 @@ def test_networks_without_weights_are_refused(side):
 # --- plans for others -----------------------------------------------------------------------------
 
 
-def test_a_plan_for_other_widths_names_digests_and_the_first_tensor_that_differs():
+@pytest.mark.parametrize(
+    ("side", "sizes", "sentence"),
+    [
+        ("target", (6, 5), "'0.weight' has shape (5, 5), and the plan expects (4, 5)"),
+        ("source", (7, 4), "'0.weight' has shape (7, 5), and the plan expects (6, 5)"),
+    ],
+)
+def test_a_plan_for_other_widths_names_the_first_tensor_that_differs(side, sizes, sentence):
+    plan = legatee.plan(mlp(6), mlp(4))
+    message = refused(plan, *map(mlp, sizes), f"another {side}")
+    assert message == (
+        f"the plan was made for another {side}: {sentence}; make a plan for this {side}, or give "
+        f"the {side} that the plan was made for"
+    )
+
+
+def test_a_plan_that_was_edited_by_hand_says_what_differs_and_not_that_equal_things_do():
+    """Its digests are those of the networks, the shapes in it are not."""
     source, target = mlp(6), mlp(4)
     plan = legatee.plan(source, target)
-    said = refused(plan, source, mlp(5), r"another target.*'0\.weight' is \(5, 5\), planned for ")
-    assert plan.target_digest in said
-    assert legatee.plan(source, mlp(5)).target_digest in said
-    refused(plan, mlp(7), target, r"another source.*'0\.weight' is \(7, 5\), planned for \(6, 5\)")
+    entry = plan.entries[0].model_copy(update={"source_shape": (9, 5)})
+    plan = plan.model_copy(update={"entries": (entry, *plan.entries[1:])})
+    message = refused(plan, source, target, "another source")
+    assert "'0.weight' has shape (6, 5), and the plan expects (9, 5)" in message
+    assert plan.source_digest not in message
 
 
 def test_a_plan_for_other_classes_names_the_head():
     source, target = mlp(6), mlp(4)
-    refused(legatee.plan(source, target), source, mlp(4, 2), r"'2\.weight' is \(2, 4\)")
+    refused(legatee.plan(source, target), source, mlp(4, 2), r"'2\.weight' has shape \(2, 4\)")
 
 
 def test_a_plan_for_other_layers_names_what_is_missing():
     source, target = mlp(6), mlp(4)
     plan = legatee.plan(source, target)
-    refused(plan, source, nn.Sequential(target[0]), r"it has no '2\.weight'")
+    refused(plan, source, nn.Sequential(target[0]), r"it has no tensor '2\.weight'")
     longer = nn.Sequential(*target, nn.Linear(3, 3))
-    refused(plan, source, longer, r"does not account for '3\.weight'")
+    refused(plan, source, longer, r"does not account for its tensor '3\.weight'")
 
 
 def test_a_plan_for_other_types_says_so():
     source, target = mlp(6), mlp(4)
-    refused(legatee.plan(source, target), source, target.double(), "other number types")
+    refused(
+        legatee.plan(source, target), source, target.double(), "its tensors differ in their types"
+    )
 
 
 def test_an_empty_plan_is_refused_with_its_reasons():

@@ -207,15 +207,19 @@ def test_tables_of_other_words_or_places_are_left_and_named():
     plan = legatee.plan(bert(4, 2), bert(2, 2, vocab_size=40, max_position_embeddings=10))
     reasons = {u.target: u.reason for u in plan.untouched}
     tables = "bert.embeddings."
-    assert reasons[f"{tables}word_embeddings.weight"] == "40 inputs here, 50 in the source"
-    assert reasons[f"{tables}position_embeddings.weight"] == "10 inputs here, 20 in the source"
+    assert reasons[f"{tables}word_embeddings.weight"] == (
+        "the target has 40 input channels or tokens, the source 50"
+    )
+    assert reasons[f"{tables}position_embeddings.weight"] == (
+        "the target has 10 input channels or tokens, the source 20"
+    )
     assert f"{tables}token_type_embeddings.weight" not in reasons
 
 
 def test_positions_of_another_image_size_are_resized():
     plan = legatee.plan(vit(4), vit(2, image_size=40))
     (said,) = plan.warnings
-    assert "3x3 positions resized to 5x5" in said
+    assert "3x3 positions are resized to 5x5" in said
 
 
 # --- equal where it must be -----------------------------------------------------------------------

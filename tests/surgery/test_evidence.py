@@ -134,7 +134,7 @@ def test_a_rule_that_lacks_what_it_looks_at_is_refused(options, missing):
 def test_a_rule_that_looks_at_weights_needs_weights():
     with torch.device("meta"):
         source = cnn_on_meta()
-    with pytest.raises(TransferError, match="looks at weights"):
+    with pytest.raises(TransferError, match="needs the weights of the source"):
         legatee.plan(source, source, rule="largest")
 
 

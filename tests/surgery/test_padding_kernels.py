@@ -1,5 +1,6 @@
 """Kernels that go into the middle of larger ones: only when asked, and computing what they did."""
 
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +10,7 @@ from torch.nn import functional
 from torchvision import models
 
 import legatee
+from edited_plans import editable
 from legatee.errors import TransferError
 from surgery_references import blank, cured, outputs, poisoned, saved, scrambled, silence
 
@@ -76,8 +78,10 @@ def test_unasked_no_kernel_grows_and_the_reason_says_how_it_could():
     plan = legatee.plan(chain(((1, 1), *LARGE[1:])), chain(LARGE))
     assert {m.target for m in plan.moves} == {"2.weight", "4.weight", "6.weight"}
     (first,) = [rest.reason for rest in plan.untouched if rest.target == "0.weight"]
-    padding = "padding kernels lays it into the middle"
-    assert first == f"its kernel is 3 long here, 1 in the source; {padding}"
+    assert first == (
+        "its kernel has size 3 in the target and 1 in the source; pass pad_kernels=True "
+        "(--pad-kernels) to surround it by zeros"
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,19 +96,22 @@ def test_only_an_odd_kernel_goes_into_a_larger_odd_one(small, large):
 def test_what_was_padded_is_named_and_so_is_padding_that_did_not_grow():
     plan = legatee.plan(chain(SMALL), chain(LARGE), pad_kernels=True)
     assert plan.warnings == (
-        "'0.weight': 1x1 kernels in the middle of 3x3, zeros around",
-        "'2.weight': 1x3 kernels in the middle of 3x3, zeros around",
-        "'4.weight': 3x1 kernels in the middle of 5x3, zeros around",
-        "'6.weight': 3x3 kernels in the middle of 7x5, zeros around",
+        "'0.weight': 1x1 kernels are placed in the middle of 3x3 kernels of zeros",
+        "'2.weight': 1x3 kernels are placed in the middle of 3x3 kernels of zeros",
+        "'4.weight': 3x1 kernels are placed in the middle of 5x3 kernels of zeros",
+        "'6.weight': 3x3 kernels are placed in the middle of 7x5 kernels of zeros",
     )
     narrower = legatee.plan(chain(SMALL, pad=False), chain(LARGE, pad=False), pad_kernels=True)
-    assert all("the padding did not grow" in warning for warning in narrower.warnings)
+    assert narrower.warnings[0] == (
+        "the padding differs in 4 inherited layers, such as '0.weight': 0 on every side for "
+        "1x1 kernels in the source, 0 on every side for 3x3 kernels in the target"
+    )
 
 
 def test_of_two_axes_that_would_be_computed_by_different_rules_nothing_is_taken():
     grey = nn.Sequential(nn.Conv2d(1, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 4, 1))
     colour = nn.Sequential(nn.Conv2d(3, 6, 1), nn.ReLU(), nn.Conv2d(6, 4, 1))
-    with pytest.raises(TransferError, match="two of its axes are of another size"):
+    with pytest.raises(TransferError, match="two of its axes differ in size"):
         legatee.plan(colour, grey, pad_kernels=True)
 
 
@@ -112,9 +119,10 @@ def test_a_plan_with_larger_kernels_survives_json_and_a_damaged_one_is_refused()
     plan = legatee.plan(chain(SMALL), chain(LARGE), pad_kernels=True)
     text = plan.to_json()
     assert legatee.TransferPlan.from_json(text) == plan
-    damaged = text.replace('"how": "pad"', '"how": "sum"').replace('"how":"pad"', '"how":"sum"')
-    assert damaged != text
-    with pytest.raises(TransferError, match="does not take one for each it fills"):
+    edited = json.dumps(editable(plan))
+    damaged = edited.replace('"how": "pad"', '"how": "sum"')
+    assert damaged != edited
+    with pytest.raises(TransferError, match="does not read one position for each it writes"):
         legatee.TransferPlan.from_json(damaged)
 
 

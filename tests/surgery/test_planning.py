@@ -181,7 +181,7 @@ def test_a_kernel_of_another_size_is_not_inherited():
 def test_inputs_of_another_number_of_channels_are_summed_rather_than_cropped():
     source, target = (scrambled(cnn_of(channels), channels) for channels in (3, 1))
     plan = legatee.plan(source, target)
-    assert plan.warnings == ("'0.weight': 3 input channels summed to one",)
+    assert plan.warnings == ("'0.weight': 3 input channels are summed to one",)
     legatee.inherit(plan, source, target)
     assert torch.equal(target[0].weight, source[0].weight.sum(1, keepdim=True))
 
@@ -200,12 +200,18 @@ def test_of_channels_that_cannot_be_followed_whole_modules_are_inherited_aloud()
     target.extra, source.extra = nn.Linear(2, 3), nn.Linear(4, 3)
     plan = legatee.plan(source, target)
     assert taken(plan) == {"layer.weight", "layer.bias", "head.weight", "head.bias"}
-    assert "could not be followed" in plan.warnings[0]
-    assert all(entry.reason for entry in plan.untouched)
+    assert "the channels of the source cannot be traced" in plan.warnings[0]
+    assert "the channels of the target cannot be traced" in plan.warnings[0]
+    assert {entry.target: entry.reason for entry in plan.untouched} == {
+        "extra.weight": "axis 1 has 2 positions in the target and 4 in the source",
+        "extra.bias": "'extra.weight' of the same module is not inherited",
+    }
 
 
 def test_nothing_is_inherited_of_modules_that_fit_in_parts():
-    with pytest.raises(TransferError, match="axis 0 is 6 long here, 5 in the source"):
+    with pytest.raises(
+        TransferError, match="axis 0 has 6 positions in the target and 5 in the source"
+    ):
         legatee.plan(Untraceable(5), Untraceable(6))
 
 

@@ -68,13 +68,13 @@ def test_a_plan_by_role_says_what_is_inconsistent(deep):
     said = "\n".join(plan.warnings)
     assert "channels are not consistent" in said
     assert "3 source layers fill 6 target layers: 3x3 convolutions at 1/4" in said
-    assert "stride 2x2 in the source, 1x1 here" in said
+    assert "such as 'layer2.0.conv2.weight': 2x2 in the source, 1x1 in the target" in said
 
 
 def test_the_default_fills_less_says_so_and_names_the_other_way():
     plan = legatee.plan(meta(models.resnet101), meta(models.resnet34))
     assert plan.inherited_fraction < 0.2
-    assert any("matching by roles fills it" in warning for warning in plan.warnings)
+    assert any("match='roles' (--match roles) inherits it" in warning for warning in plan.warnings)
 
 
 def test_what_is_filled_by_role_is_what_the_plan_says():

@@ -10,8 +10,9 @@ from torch import nn
 
 import legatee
 from legatee.errors import CheckpointError, OutputError, TransferError
-from legatee.surgery.files.checkpoint import fitted, load_weights, read_weights, write_weights
-from legatee.surgery.files.serialise import TYPES, serialise
+from legatee.surgery.files.checkpoint import load_weights, read_weights, write_weights
+from legatee.surgery.files.fitted import fitted
+from legatee.surgery.files.serialise import TYPES, header, order, raw
 from surgery_references import differing, saved, scrambled, snapshot
 from surgery_zoo import ZOO, cnn
 
@@ -63,9 +64,9 @@ def test_only_what_the_index_names_is_read(network):
 BROKEN = {
     "of a file that is missing": ({"a": "none.safetensors"}, "missing"),
     "of a tensor that is missing": ({"a": "model-1-of-2.safetensors"}, "lacks 'a'"),
-    "of another folder": ({"a": "../model.safetensors"}, "no file beside it"),
-    "of an absolute path": ({"a": "/etc/model.safetensors"}, "no file beside it"),
-    "of a pickle": ({"a": "model.bin"}, "no file beside it"),
+    "of another folder": ({"a": "../model.safetensors"}, "files in the same folder"),
+    "of an absolute path": ({"a": "/etc/model.safetensors"}, "files in the same folder"),
+    "of a pickle": ({"a": "model.bin"}, "files in the same folder"),
     "that is a list": ([1], "damaged"),
     "of numbers": ({"a": 3}, "damaged"),
     "of nothing": (None, "damaged"),
@@ -105,16 +106,33 @@ def several(network: nn.Module) -> dict[str, object]:
     return {"epoch": 3, "state_dict_ema": smooth, "optimizer": {"lr": 0.1}}
 
 
-def test_smoothed_weights_are_taken_only_when_asked_for(network):
-    torch.save(several(network) | {"state_dict": network.state_dict()}, "a.pt")
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_of_two_networks_in_a_file_one_has_to_be_named(network, prefix):
+    """An average of networks, as training scripts keep it, sometimes with a wrapper's prefix."""
+    own, average = network.state_dict(), {}
+    for name, value in own.items():
+        average[prefix + name] = value * 0.5
+    torch.save({"model": own, "ema": average | {"n_averaged": torch.tensor(3)}}, "a.pt")
+    with pytest.raises(CheckpointError) as refusal:
+        read_weights("a.pt")
+    assert str(refusal.value) == (
+        "'a.pt' holds weights under 'model' and 'ema': say which, as a.pt#model or a.pt#ema (in "
+        "Python key='model')"
+    )
+    assert differing(dict(saved(network)), read_weights("a.pt", "model")) == []
+    half = read_weights("a.pt", "ema")[f"{prefix}head.bias"]
+    assert torch.equal(half, network.head.bias * 0.5)
+
+
+def test_tensors_of_other_names_are_no_second_network(network):
+    rates = {"lr": torch.tensor(0.1)}
+    torch.save({"model": network.state_dict(), "optimizer": rates}, "a.pt")
     assert differing(dict(saved(network)), read_weights("a.pt")) == []
-    smooth = read_weights("a.pt", "state_dict_ema")
-    assert torch.equal(smooth["head.bias"], network.head.bias * 0.5)
 
 
 def test_smoothed_weights_alone_are_named_not_taken(network):
     torch.save(several(network), "a.pt")
-    with pytest.raises(CheckpointError, match=r"some under 'state_dict_ema': say which"):
+    with pytest.raises(CheckpointError, match=r"say which, as a\.pt#state_dict_ema \("):
         read_weights("a.pt")
 
 
@@ -179,7 +197,7 @@ def test_a_file_is_a_source(form):
 
 
 def written(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> bytes:
-    return b"".join(serialise(tensors, tensors, metadata))
+    return header(tensors, metadata) + b"".join(raw(tensors[name]) for name in order(tensors))
 
 
 @pytest.mark.parametrize("kind", ["tied", "bare", "squeeze"])
@@ -212,6 +230,6 @@ def test_every_type_is_read_back_by_safetensors(dtype):
 def test_a_type_that_the_format_lacks_is_refused():
     network = nn.Linear(1, 1)
     network.register_buffer("wide", torch.zeros(2, dtype=torch.complex128))
-    with pytest.raises(OutputError, match=r"'wide' is torch\.complex128"):
+    with pytest.raises(OutputError, match=r"'wide' has type torch\.complex128"):
         write_weights("a.safetensors", network, {})
     assert not list(Path().iterdir())

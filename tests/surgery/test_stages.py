@@ -131,8 +131,8 @@ def test_a_segmentation_backbone_goes_into_a_classifier_and_the_plan_says_what_d
     expected = {n for n in target.state_dict() if not n.startswith("fc.")}
     assert found == {name: f"backbone.{name}" for name in expected}
     said = "\n".join(plan.warnings)
-    assert "stride 1x1 in the source, 2x2 here" in said
-    assert "dilation 4x4 in the source, 1x1 here" in said
+    assert "such as 'layer3.0.conv2.weight': 1x1 in the source, 2x2 in the target" in said
+    assert "such as 'layer3.1.conv2.weight': 2x2 in the source, 1x1 in the target" in said
 
 
 # --- what is chosen by name -----------------------------------------------------------------------
@@ -202,7 +202,9 @@ def test_position_embeddings_are_resized_as_timm_does():
     source, target = (blank(lambda s=s: small_vit(img_size=s)) for s in (64, 32))
     scrambled(source, 1)
     plan = legatee.plan(source, target)
-    assert "'pos_embed': 8x8 positions resized to 4x4 (bicubic) after 1 kept" in plan.warnings
+    assert plan.warnings == (
+        "'pos_embed': 8x8 positions are resized to 4x4 (bicubic); the first 1 are copied",
+    )
     receipt = legatee.inherit(plan, source, target)
     expected = timm.layers.resample_abs_pos_embed(source.pos_embed, [4, 4], num_prefix_tokens=1)
     assert torch.allclose(target.pos_embed, expected, atol=1e-6)

@@ -45,7 +45,7 @@ def test_words_are_not_taken_where_there_are_others():
     plan = legatee.plan(Words(8, tied=True), Words(8, tied=False, words=16))
     assert {move.target for move in plan.moves} == {"mid.weight", "mid.bias"}
     reasons = {entry.target: entry.reason for entry in plan.untouched}
-    assert reasons["out.weight"] == "16 inputs here, 20 in the source"
+    assert reasons["out.weight"] == "the target has 16 input channels or tokens, the source 20"
 
 
 def test_apart_in_both_networks_what_shows_the_words_is_a_head():

@@ -29,15 +29,8 @@ def written(source: nn.Module, target: nn.Module, **options: object) -> legatee.
     """Write ``a.safetensors``, the target with everything inherited, as the command does."""
     plan = legatee.plan(source, target, **options)
     weights = Transfer(plan, source, target, Allowed())
-    facts = Provenance(
-        plan=plan.to_json(),
-        plan_digest=plan.digest,
-        weights_digest=weights_fingerprint(weights),
-        source_digest=weights_fingerprint(saved(source)),
-        model="resnet",
-        command="typed",
-        version="1",
-    )
+    source_digest = weights_fingerprint(saved(source))
+    facts = Provenance.of(plan, source_digest=source_digest, model="resnet", command="typed")
     write_weights("a.safetensors", target, facts.model_dump(), weights)
     return plan
 
@@ -58,8 +51,8 @@ def test_what_is_written_tensor_by_tensor_is_what_is_inherited_in_memory(pair, a
 
 def test_a_file_as_it_was_written_is_true(pair):
     plan = written(*pair)
-    said, found = verify("a.safetensors")
-    assert (said.command, found) == ("typed", plan)
+    record, written_plan = verify("a.safetensors")
+    assert (record.command, written_plan) == ("typed", plan)
     assert verify("a.safetensors", saved(pair[0]))[1] == plan
 
 
@@ -69,11 +62,28 @@ def test_ties_are_verified_too():
     verify("a.safetensors", saved(source))
 
 
-def changed(file: str, **facts: str) -> dict[str, torch.Tensor]:
-    """Write the file again with other metadata; return its tensors for more changes."""
-    tensors, metadata = load_file(file), read_metadata(file) | facts
-    save_file(tensors, file, metadata=metadata)
-    return tensors
+FIELDS = ("plan", "plan_digest", "source_digest", "model", "command", "version")
+
+
+def changed(file: str, *, sealed: bool = True, **facts: str) -> None:
+    """Write the file again with other metadata and, if sealed, with their digest."""
+    metadata = read_metadata(file) | facts
+    if sealed:
+        lines = sorted(f"{key} {metadata[key]}" for key in FIELDS)
+        lines = [f"{len(line) - len(line.split()[0]) - 1} {line}" for line in lines]
+        metadata["record_digest"] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    save_file(load_file(file), file, metadata=metadata)
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_changed_record_of_how_it_was_made_is_found(pair, field):
+    written(*pair)
+    changed("a.safetensors", sealed=False)
+    verify("a.safetensors")
+    said = read_metadata("a.safetensors")[field]
+    changed("a.safetensors", sealed=False, **{field: said[:-1] + chr(ord(said[-1]) ^ 1)})
+    with pytest.raises(CheckpointError, match="damaged: the record of how it was made was changed"):
+        verify("a.safetensors")
 
 
 def test_another_program_may_write_it_again(pair):
@@ -106,8 +116,14 @@ def test_a_changed_weight_with_a_mended_digest_is_found_with_the_source(pair):
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (lambda plan: with_options(plan, alpha=0.5), "its plan was changed"),
-        (lambda plan: plan.model_copy(update={"entries": plan.entries[1:]}), "plan was changed"),
+        (
+            lambda plan: with_options(plan, alpha=0.5),
+            "its plan does not have the digest",
+        ),
+        (
+            lambda plan: plan.model_copy(update={"entries": plan.entries[1:]}),
+            "plan does not have the digest",
+        ),
     ],
     ids=["alpha", "an entry less"],
 )
@@ -122,13 +138,13 @@ def test_a_plan_for_other_tensors_is_found(pair):
     written(*pair)
     other = legatee.plan(pair[0], small_resnet(5))
     changed("a.safetensors", plan=other.to_json(), plan_digest=other.digest)
-    with pytest.raises(CheckpointError, match="its plan is for other tensors"):
+    with pytest.raises(CheckpointError, match="its plan was made for other tensors"):
         verify("a.safetensors")
 
 
 def test_other_sources_are_told_apart(pair):
     written(*pair)
-    with pytest.raises(TransferError, match="other weights than these"):
+    with pytest.raises(TransferError, match="other weights than those of this source"):
         verify("a.safetensors", saved(scrambled(small_resnet(6), 3)))
     with pytest.raises(TransferError, match="another architecture"):
         verify("a.safetensors", saved(small_resnet(5)))

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from theory_cases import DOWNSTREAM, GENERIC, UPSTREAM, changed, in_unit, valid_settings
 
-from legatee.theory.conditions import Condition, condition_4_1, movement
-from legatee.theory.growth import noise_growth
+from legatee.theory.conditions import Condition, Regime, condition_4_1, movement, regime
 
 NAMES = ("d", "m", "N", "sigma_0", "eta")
 
@@ -20,33 +19,38 @@ def lines(setting, **options):
     return {(line.name.split()[0], line.task): line for line in found}
 
 
-def by_hand(task, signal_squared, constant=1.0, delta=0.01):
-    """The bounds for one task of the generic setting."""
-    d, steps, n, m, sigma = 1200, task.steps, task.n, task.m, task.sigma_p
-    most = math.log(m / delta)
-    dimensions = (
-        n * signal_squared / sigma**2 * math.log(steps),
-        n**2 * math.log(n * m / delta) * math.log(steps) ** 2,
-    )
-    starts = (sigma * d / math.sqrt(n), math.sqrt(most) * math.sqrt(signal_squared))
-    rates = (sigma**2 * d**1.5 / (n**2 * math.sqrt(most)), sigma**2 * d / n)
-    return {
-        "d": constant * max(dimensions),
-        "m": constant * math.log(n / delta),
-        "N": constant * most,
-        "sigma_0": 1 / (constant * max(starts)),
-        "eta": 1 / (constant * max(rates)),
-    }
+# The paper (Condition 4.1, reconstructed from Kou et al. 2023), for each task:
+#   d >= C max(N |s|^2 / sigma^2 log T, N^2 log(N m / delta) log(T)^2)
+#   m >= C log(N / delta)
+#   N >= C log(m / delta)
+#   sigma_0 <= 1 / (C max(sigma d / sqrt(N), sqrt(log(m / delta)) |s|))
+#   eta <= 1 / (C max(sigma^2 d^(3/2) / (N^2 sqrt(log(m / delta))), sigma^2 d / N))
+# The generic setting has d = 1200; upstream N, sigma, |s|^2, m, T = 80, 0.5, 6.25, 10, 300 and
+# downstream 30, 1.5, 3.25, 5, 70. The decimals were computed with bc, to twenty digits.
+BY_HAND = {
+    (1, 0.01): {
+        "d": (2350668.7595395755, 156206.26606428030),
+        "m": (8.98719682066197, 8.00636756765025),
+        "N": (6.90775527898214, 6.21460809842219),
+        "sigma_0": (0.0149071198499986, 0.00304290309725093),
+        "eta": (0.266666666666667, 0.0111111111111111),
+    },
+    (2.5, 0.2): {
+        "d": (4317302.9222724463, 268853.43063720733),
+        "m": (14.978661367769955, 12.526588235240639),
+        "N": (9.780057513570365, 8.047189562170502),
+        "sigma_0": (0.00596284793999944, 0.00121716123890037),
+        "eta": (0.106666666666667, 0.00444444444444444),
+    },
+}
 
 
-@pytest.mark.parametrize(("constant", "delta"), [(1, 0.01), (2.5, 0.2)])
+@pytest.mark.parametrize(("constant", "delta"), BY_HAND)
 def test_condition_4_1_by_hand(constant, delta):
     found = lines(GENERIC, constant=constant, delta=delta)
-    upstream = by_hand(UPSTREAM, 6.25, constant, delta)
-    downstream = by_hand(DOWNSTREAM, 3.25, constant, delta)
-    for name in NAMES:
-        assert found[name, "upstream"].bound == pytest.approx(upstream[name])
-        assert found[name, "downstream"].bound == pytest.approx(downstream[name])
+    for name, bounds in BY_HAND[constant, delta].items():
+        for task, bound in zip(["upstream", "downstream"], bounds, strict=True):
+            assert found[name, task].bound == pytest.approx(bound)
     values = {"d": 1200, "m": (10, 5), "N": (80, 30), "sigma_0": 1e-3, "eta": (0.6, 0.2)}
     for name, value in values.items():
         both = value if isinstance(value, tuple) else (value, value)
@@ -120,11 +124,12 @@ def test_a_condition_is_a_value_that_cannot_be_changed():
 
 
 @pytest.mark.parametrize(
-    ("task", "n", "sigma"), [(UPSTREAM, 80, 0.5), (DOWNSTREAM, 30, 1.5)], ids=["up", "down"]
+    ("task", "expected"), [(UPSTREAM, 35.264138), (DOWNSTREAM, 20.109967)], ids=["up", "down"]
 )
-def test_movement_by_hand(task, n, sigma):
-    rho = noise_growth(GENERIC, task, task.steps)  # by hand in test_growth
-    expected = rho * math.sqrt(n / 2) / (sigma * math.sqrt(1200)) / (1e-3 * math.sqrt(1200))
+def test_movement_by_hand(task, expected):
+    # kappa t is 90 and 130.55, so that x_t is 4.4605998 and 4.8418861 (x + e^x - 1 = kappa t);
+    # rho = 2 x sigma^2 d / (sigma^2 d + N |s|^2) is 3.3454499 and 9.3462681;
+    # movement is rho sqrt(N / 2) / (sigma sqrt(d)) over sigma_0 sqrt(d)
     assert movement(GENERIC, task) == pytest.approx(expected)
 
 
@@ -145,3 +150,19 @@ def test_movement_does_not_depend_on_the_unit_of_signal_and_noise(setting, c):
     again = in_unit(setting, c)
     for one, other in zip(setting.resolved, again.resolved, strict=True):
         assert movement(again, other) == pytest.approx(movement(setting, one), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("factor", "expected"),
+    [
+        (1.01, "feature learning"),
+        (0.99, "in between"),
+        (0.0101, "in between"),
+        (0.0099, "lazy"),
+    ],
+)
+def test_the_regime_is_that_of_the_task_in_which_filters_move_less(factor, expected):
+    # downstream, where they move less, they move 20.109967 times their start of 1e-3: ten times
+    # from a start of 2.0109967e-3, a tenth from 0.20109967
+    setting = changed(GENERIC, sigma_0=2.0109967e-3 / factor)
+    assert regime(setting) is Regime(expected)

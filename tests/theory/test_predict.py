@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from theory_cases import EXAMPLE, GENERIC, changed, in_unit, valid_settings
 
 from legatee import Grid, LegateeError, Prediction, predict
+from legatee.theory.consequences import LimitingFactor, best_alpha, crossover, limiting_factor
+from legatee.theory.predict import PredictedVerdict
 from legatee.world.setting import Setting
 
 ACCURACIES = ("scratch", "zero_shot", "inherited")
@@ -36,8 +38,33 @@ def test_a_prediction_has_accuracies_their_spreads_and_a_verdict():
     assert all(0.5 <= getattr(found, name) <= 1 for name in ACCURACIES)
     assert all(0 < getattr(found, name) < 0.2 for name in SPREADS)
     assert 0 < found.error < 0.01
-    assert found.gain == found.inherited - found.scratch
     assert found.outside == ()
+
+
+def a_prediction(**changes):
+    own = dict.fromkeys(NUMBERS, 0.01) | {"setting": GENERIC, "outside": ()}
+    return Prediction(**own | changes)
+
+
+@pytest.mark.parametrize(
+    ("scratch", "inherited", "error", "verdict"),
+    [
+        (0.75, 0.9, 0.01, "inherit"),
+        (0.9, 0.75, 0.01, "scratch"),
+        (0.75, 0.754, 0.001, "either"),  # less than half a point
+        (0.75, 0.756, 0.001, "inherit"),
+        (0.756, 0.75, 0.001, "scratch"),
+        (0.75, 0.769, 0.01, "either"),  # less than two standard errors
+        (0.75, 0.771, 0.01, "inherit"),
+    ],
+)
+def test_a_gain_is_inherited_minus_scratch_and_decides_beyond_its_error(
+    scratch, inherited, error, verdict
+):
+    found = a_prediction(scratch=scratch, inherited=inherited, error=error)
+    assert found.gain == pytest.approx(round(inherited - scratch, 3))
+    assert found.verdict is PredictedVerdict(verdict)
+    assert a_prediction(outside=("a reason",)).verdict is PredictedVerdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -78,14 +105,13 @@ def strict(text):
 
 
 @pytest.mark.parametrize("changes", [{}, {"u_norm": 0}, {"label_noise": 0.1}], ids=str)
-def test_a_prediction_is_written_as_json_with_all_that_it_knows(changes):
+def test_a_prediction_is_written_as_json_with_its_gain_and_verdict(changes):
     found = predicted(**CHEAP, **changes)
     written = strict(found.to_json())
     assert Setting.from_json(json.dumps(written["setting"])) == found.setting
     assert written["outside"] == list(found.outside)
-    for name in ("verdict", "limiting_factor", "crossover"):
-        assert written[name] == getattr(found, name)
-    for name in (*NUMBERS, "gain", "best_alpha"):
+    assert written["verdict"] == found.verdict
+    for name in (*NUMBERS, "gain"):
         value = getattr(found, name)
         assert written[name] == (None if math.isnan(value) else value)
 
@@ -247,9 +273,10 @@ def test_everything_that_is_promised_is_predicted(m, steps, speed, alpha, u_norm
 )
 def test_elsewhere_nothing_is_predicted_and_the_field_is_named(changes, named):
     found = predicted(**changes)
-    assert np.isnan([*numbers(found), found.gain, found.best_alpha]).all()
+    assert np.isnan([*numbers(found), found.gain, best_alpha(found.setting)]).all()
     assert found.verdict == "unknown"
-    assert found.crossover is None
+    assert crossover(found.setting) is None
+    assert limiting_factor(found.setting) is LimitingFactor.UNKNOWN
     assert len(found.outside) == len(named)
     for reason, name in zip(found.outside, named, strict=True):
         assert name in reason
@@ -286,95 +313,3 @@ def test_the_smallest_starts_are_like_small_ones(changes):
 def test_any_setting_is_predicted_or_not(setting):
     found = predict(setting)
     assert np.isnan(numbers(found)).all() if found.outside else not np.isnan(numbers(found)).any()
-
-
-# --- what follows ---------------------------------------------------------------------------------
-
-WEAK = {"u_norm": 0.5, "d": 20_000, "upstream_n": 300}
-FEW_FILTERS = {"d": 94_542, "m": 5, "eta": 1.2, "u_norm": 4.684, "downstream_n": 10}
-FEW_FILTERS |= {"downstream_v_norm": 3.513, "upstream_n": 30, "upstream_v_norm": 1.28}
-FEW_FILTERS |= {"upstream_sigma_p": 0.5}
-CASES = {
-    "example": {},
-    "higher": {"d": 20_000, "upstream_n": 400},
-    "no fresh filters": {"alpha": 1, "u_norm": 0},
-    "few filters": FEW_FILTERS,
-}
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_at_the_crossover_scratch_gets_as_far_as_inheriting(case):
-    found = predicted(**CASES[case])
-    own, n = found.setting.downstream.n, found.crossover
-    assert n > own
-    assert predicted(**CASES[case] | {"downstream_n": math.ceil(1.01 * n)}).scratch >= (
-        found.inherited
-    )
-    fewer = max(own, math.floor(0.9 * n))  # accuracies are known to half a point
-    assert predicted(**CASES[case] | {"downstream_n": fewer}).scratch < found.inherited + 0.005
-    half = max(own, n // 2)
-    assert predicted(**CASES[case] | {"downstream_n": half}).scratch < found.inherited
-
-
-@pytest.mark.parametrize("changes", [{"u_norm": 0}, {"alpha": 0}], ids=str)
-def test_where_inheriting_is_no_better_scratch_is_there_already(changes):
-    assert predicted(**changes).crossover == 40
-
-
-def test_where_scratch_never_gets_as_far_there_is_no_crossover():
-    # downstream all is noise; 1046 samples are the most that the theory is for in 1700 dimensions
-    noisy = {"d": 1700, "downstream_sigma_p": 4, "downstream_v_norm": 0, "upstream_v_norm": 0}
-    found, most = predicted(**noisy, alpha=1), predicted(**noisy, alpha=1, downstream_n=1046)
-    assert most.scratch < found.inherited - 0.1
-    assert found.crossover is None
-
-
-@pytest.mark.parametrize("changes", [{}, {"u_norm": 0}, WEAK, {"m": 3, **CHEAP}], ids=str)
-def test_the_best_alpha_is_the_best_of_tenths(changes):
-    found = predicted(**changes)
-    tenths = {k / 10: predicted(**changes | {"alpha": k / 10}).inherited for k in range(11)}
-    assert found.best_alpha in tenths
-    assert tenths[found.best_alpha] == pytest.approx(max(tenths.values()), abs=1e-3)
-
-
-def test_no_more_is_best_than_the_upstream_network_has():
-    found = predicted(upstream_m=5, alpha=0.1)
-    assert found.best_alpha in (0, 0.1, 0.2)  # 4 of 20, where 6 would be too many
-
-
-def helped(setting):
-    """Inherited accuracy with twice as much of each factor, in squares of signal and noise."""
-    up, down = setting.resolved
-    signal = setting.u_norm**2 + down.v_norm**2
-    universal = min(2 * setting.u_norm**2, signal)
-    own = {"u_norm": math.sqrt(universal), "downstream_v_norm": math.sqrt(signal - universal)}
-    more = {
-        "signal": own,
-        "noise": {"upstream_sigma_p": up.sigma_p / math.sqrt(2)},
-        "samples": {"upstream_n": 2 * up.n},
-    }
-    return {
-        factor: predict(changed(setting, **change)).inherited for factor, change in more.items()
-    }
-
-
-FAR = {"d": 20_000, "u_norm": 2.8, "downstream_v_norm": 0.3, "upstream_v_norm": 1}
-LIMITED = {  # noise and samples are nearly the same: what counts is sigma_1^2 / N_1
-    "signal": {"d": 20_000},
-    "noise": FAR | {"upstream_n": 100, "upstream_sigma_p": 2},
-    "samples": FAR | {"upstream_n": 10},
-}
-
-
-@pytest.mark.parametrize("case", LIMITED)
-def test_the_limiting_factor_is_the_one_that_helps_most(case):
-    found = predicted(**LIMITED[case])
-    accuracy = helped(found.setting)
-    (named,) = [factor for factor in accuracy if factor in found.limiting_factor]
-    assert accuracy[named] == pytest.approx(max(accuracy.values()), abs=2e-3)
-    assert (named == "signal") is (case == "signal")
-
-
-def test_where_the_downstream_data_are_enough_nothing_limits():
-    found = predicted(downstream_n=1000)
-    assert "enough" in found.limiting_factor

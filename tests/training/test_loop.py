@@ -42,7 +42,12 @@ def test_it_learns_the_real_digits():
     network = build("cnn:widths=16-32", num_classes=10, input_shape=(1, 8, 8), seed=0)
     losses = []
     trainer = TrainingLoop(epochs=10, device="cpu")
-    trainer.run(network, load_data("digits:part=train"), 0, lambda epoch, loss: losses.append(loss))
+    trainer.run(
+        network,
+        load_data("digits:part=train"),
+        0,
+        on_epoch=lambda epoch, loss: losses.append(loss),
+    )
     # 721 held-out digits; scikit-learn's own example reaches 97 % with a tuned SVM
     assert score_examples(network, load_data("digits:part=test")).mean() >= 0.97
     assert len(losses) == 10
@@ -78,7 +83,7 @@ def test_watching_changes_nothing_and_the_global_generator_stays(digits):
     torch.manual_seed(3)
     before = torch.get_rng_state()
     network = small()
-    assert QUICK.run(network, digits, 5, watch) is network
+    assert QUICK.run(network, digits, 5, on_epoch=watch) is network
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(weights(network), weights(alone))
 
@@ -162,7 +167,7 @@ def test_the_loss_reported_is_the_mean_over_the_examples():
     trainer = TrainingLoop(
         epochs=1, batch_size=2, learning_rate=1e-12, weight_decay=0, device="cpu"
     )
-    trainer.run(network, data, 0, lambda *heard: losses.append(heard))
+    trainer.run(network, data, 0, on_epoch=lambda *heard: losses.append(heard))
     right, wrong = torch.tensor([1.0, 0.0]).log_softmax(0).neg().tolist()
     assert losses == [(1, pytest.approx((3 * right + 2 * wrong) / 5, rel=1e-6))]
 
@@ -171,7 +176,7 @@ def test_a_diverged_run_ends_quietly_and_scores_nothing(digits):
     heard = []
     network = small()
     trainer = TrainingLoop(epochs=5, batch_size=16, learning_rate=1e30, warmup=0, device="cpu")
-    trainer.run(network, digits, 0, lambda epoch, loss: heard.append((epoch, loss)))
+    trainer.run(network, digits, 0, on_epoch=lambda *told: heard.append(told))
     assert [epoch for epoch, _ in heard] == list(range(1, len(heard) + 1))
     assert len(heard) < 5
     assert isnan(heard[-1][1])
@@ -255,13 +260,15 @@ class Returns(nn.Module):
     [
         (
             nn.Linear(1, 1),
-            "the network returns (4, 1) for 4 examples; 2 classes need (4, 2)",
+            "the network returns (4, 1) for 4 examples; classification expects (4, 2): "
+            "build it with that number of outputs (num_classes=)",
         ),
         (
             Returns(torch.zeros(4, 2, 3)),
-            "the network returns (4, 2, 3) for 4 examples; 2 classes need (4, 2)",
+            "the network returns (4, 2, 3) for 4 examples; classification expects (4, 2): "
+            "build it with that number of outputs (num_classes=)",
         ),
-        (Returns((1, 2)), "the network returns a tuple; give one tensor"),
+        (Returns((1, 2)), "the network returns a tuple; expected one tensor"),
         (nn.Flatten(), "the network has no parameters that can be trained"),
     ],
 )
@@ -273,14 +280,19 @@ def test_a_network_that_does_not_fit_the_data_is_refused(network, sentence):
 
 def test_a_device_that_is_not_here_is_refused():
     assert pick_device("cpu") == torch.device("cpu")
-    with pytest.raises(LegateeError, match="cannot compute on device 'gpu': "):
+    with pytest.raises(LegateeError, match="cannot compute on device='gpu' "):
         pick_device("gpu")
-    with pytest.raises(LegateeError, match="cannot compute on device 'cuda:99': "):
+    with pytest.raises(LegateeError, match="cannot compute on device='cuda:99' "):
         pick_device("cuda:99")
 
 
-def test_the_default_device_is_cuda_where_there_is_one():
-    assert pick_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+@pytest.mark.parametrize(("gpu", "device"), [(False, "cpu"), (True, "cuda")])
+def test_the_default_device_is_the_gpu_if_there_is_one(monkeypatch, gpu, device):
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch, "empty", lambda _, device: asked.append(device) or torch.zeros(0))
+    pick_device()
+    assert asked == [device]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -1,3 +1,4 @@
+import time
 from itertools import product
 
 import numpy as np
@@ -85,6 +86,14 @@ def test_a_huge_grid_costs_nothing_until_it_is_walked():
     assert len(grid) == 2000 * 2000 * 2
 
 
+def test_axes_of_which_filters_are_inherited_cost_no_more_than_others():
+    axes = {"alpha": np.linspace(0, 1, 100), "downstream.m": range(1, 101)}
+    began = time.process_time()
+    grid = Grid(base=BASE, axes={**axes, "upstream.m": range(100, 1100)})
+    assert time.process_time() - began < 1
+    assert len(grid) == 10**7
+
+
 def test_fields_that_change_together_are_one_axis():
     pairs = [(0, 2), (1.5, 1.25), (2, 0)]
     grid = Grid(base=BASE, axes={"d": [10, 20], " u_norm , downstream.v_norm": pairs})
@@ -134,6 +143,19 @@ def test_equal_grids_are_equal_and_hash_alike():
         ({"inherit": ["random", "activ"]}, ["activ", "active"]),
         # alone either axis is fine; together four filters would be taken of two
         ({"upstream.m": [2, 4], "alpha": [0.5, 1]}, ["alpha", "upstream.m"]),
+        ({"upstream.m": [4, 2, 3], "alpha": [0.5, 1, 0]}, ["alpha", "upstream.m"]),
+        ({"downstream.m": [9, 4], "upstream.m": [9, 6], "alpha": [0.8]}, ["alpha", "upstream.m"]),
+        ({"m": [4], "upstream.m": [4], "downstream.m": [3]}, ["axis m changes nothing"]),
+        ({"u_norm": np.array(3)}, ["u_norm", "array(3)", "list of values"]),
+        ({"u_norm": {1: 2}}, ["u_norm", "list of values"]),
+        ({"inherit": [np.array([1, 2])]}, ["inherit"]),
+        ([("alpha", [1])], ["axes"]),
+        ({"d": range(3, 10**9)}, ["axis d", "more than 10,000,000 values"]),
+        # agreeing fields too: the number is known before any setting is made
+        (
+            {name: range(1, 201) for name in ("steps", "upstream.m", "downstream.m", "upstream.n")},
+            ["200 x 200 x 200 x 200 = 1,600,000,000 settings", "10,000,000 at most"],
+        ),
     ],
 )
 def test_what_is_no_grid_is_refused_when_it_is_made(axes, words):

@@ -17,10 +17,10 @@ from legatee.cli.options import (
     Workers,
     arm_of,
     image_shape,
-    network_of,
     typed_command,
 )
-from legatee.cli.reproduce import holds_figures, write_figures
+from legatee.cli.reproduce import holds_figures, keeping, write_figures
+from legatee.disk import path_status
 from legatee.errors import LegateeError, OutputError
 from legatee.text import share
 
@@ -78,11 +78,16 @@ def advise(  # noqa: PLR0913 - one parameter for each option
     from legatee.advisor.advise import advise as ask
     from legatee.data.load import load_data
     from legatee.models.build import build
+    from legatee.models.resolve import ModelSpec, load, require_weights
     from legatee.training.loop import TrainingLoop
 
     train = load_data(data)
     shape = image_shape(train)
-    upstream = network_of(source, classes=len(train.class_names), shape=shape, trained=True)
+    upstream = load(
+        require_weights(ModelSpec.parse(source)),
+        num_classes=len(train.class_names or ()),
+        input_shape=shape,
+    )
     if "@" in target:
         raise LegateeError(f"target {target!r} names weights; every training starts a fresh one")
     advice = ask(
@@ -132,21 +137,27 @@ def _write_report(folder: Path) -> Path:
     from legatee.report.page import Case, write_page
     from legatee.results import load
 
+    if not (status := path_status(folder)).is_folder:
+        raise OutputError(f"no folder {str(folder)!r}: {status.problem or 'it is a file'}")
     found = sorted([*folder.glob("advice.json"), *folder.glob("*/advice.json")])
     if not found:
-        lack = "holds no advice.json" if folder.is_dir() else "is no folder"
         raise OutputError(
-            f"{str(folder)!r} {lack}; legatee demo, advise or reproduce make what is shown"
+            f"{str(folder)!r} holds no advice.json; expected a folder that legatee demo, advise or "
+            "reproduce filled"
         )
     cases = []
     for file in found:
         runs = file.parent / "runs.zarr"
-        advice = Advice.from_json(file.read_text(encoding="utf-8"))
+        advice = Advice.load(file)
         title = file.parent.name if file.parent != folder else "Advice"
-        cases.append(Case(title=title, advice=advice, runs=load(runs) if runs.exists() else None))
+        cases.append(
+            Case(title=title, advice=advice, runs=load(runs) if path_status(runs).exists else None)
+        )
     cases.sort(key=lambda case: case.advice.verdict.value)  # inherit before scratch
-    write_page(folder / "report.html", cases, title="Does inheriting help?")
-    return folder / "report.html"
+    page = folder / "report.html"
+    with keeping(page):
+        write_page(page, cases, title="Does inheriting help?")
+    return page
 
 
 def _show(advice: "Advice", title: str) -> None:

@@ -1,5 +1,7 @@
 """The command ``reproduce``: every published synthetic figure, each with a verdict, on one page."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +9,7 @@ import typer
 
 from legatee.cli.options import AsJson
 from legatee.cli.sweep import Dask, Processes, workers_of
+from legatee.disk import path_status
 from legatee.errors import OutputError
 from legatee.experiments.figures import FIGURES
 
@@ -53,7 +56,7 @@ def reproduce(  # noqa: PLR0913 - one parameter for each option
 
 def holds_figures(folder: Path) -> bool:
     """Tell whether ``legatee reproduce`` has filled a folder."""
-    return any((folder / f"{name}.json").exists() for name in FIGURES)
+    return any(path_status(folder / f"{name}.json").is_file for name in FIGURES)
 
 
 def write_figures(folder: Path) -> Path:
@@ -73,12 +76,32 @@ def write_figures(folder: Path) -> Path:
     from legatee.report.findings import write_findings
 
     files = [folder / f"{name}.json" for name in FIGURES]
-    found = [Finding.from_json(f.read_text(encoding="utf-8")) for f in files if f.exists()]
+    found = [Finding.load(file) for file in files if path_status(file).is_file]
     if not found:
         raise OutputError(f"{str(folder)!r} holds no figures; run legatee reproduce first")
     page = folder / "figures.html"
-    write_findings(page, found, title="When does partial parameter transfer help?", explorer=part())
+    title = "When does partial parameter transfer help?"
+    with keeping(page):
+        write_findings(page, found, title=title, explorer=part())
     return page
+
+
+@contextmanager
+def keeping(page: Path) -> Iterator[None]:
+    """Let a page be as it is where its folder cannot be written, and say so.
+
+    Args:
+        page: The page that the block writes.
+
+    Raises:
+        OutputError: If it cannot be written and there is none yet.
+    """
+    try:
+        yield
+    except OutputError as error:
+        if not path_status(page).is_file:
+            raise
+        typer.echo(f"legatee: {error}; the page is the one that was written before", err=True)
 
 
 def _show(finding: "Finding") -> None:

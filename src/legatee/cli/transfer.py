@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,19 +14,18 @@ from legatee.cli.options import (
     Rule,
     Seed,
     Shape,
+    Sizes,
     Source,
     Target,
     class_map_of,
     match_of,
-    network_of,
-    outline_of,
     refuse_blind,
     refuse_existing,
     shape_of,
     typed_command,
-    weights_of,
 )
-from legatee.errors import OutputError, TraceError, TransferError
+from legatee.disk import path_status
+from legatee.errors import OutputError, TraceError, TransferError, printable
 from legatee.text import share
 
 if TYPE_CHECKING:
@@ -45,11 +43,12 @@ def catalog(
     as_json: AsJson = False,
 ) -> None:
     """List a network's tensors, the role of each axis, and the channels that go together."""
+    from legatee.models.build import blank
     from legatee.surgery.network.example_inputs import image
     from legatee.surgery.network.listing import listing
 
     size = shape_of(shape)
-    found = _followed(outline_of(model, classes=classes, shape=size), image(size))
+    found = _followed(blank(model, num_classes=classes, input_shape=size), image(size))
     if not as_json:
         typer.echo(listing(found))
         return
@@ -127,6 +126,8 @@ def plan(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Say what the target would inherit from the source, without copying anything."""
     from legatee.disk import write_text
+    from legatee.models.build import blank
+    from legatee.models.resolve import ModelSpec, load
     from legatee.surgery.network.example_inputs import image
     from legatee.surgery.planning.plan import plan as make
 
@@ -137,10 +138,11 @@ def plan(  # noqa: PLR0913 - one parameter for each option
         raise OutputError(f"{str(out)!r} cannot be both plan and picture; choose another name")
     refuse_blind(rule, source)
     size, names = shape_of(shape), (_names(class_names), _names(source_class_names))
-    looked_at = network_of if rule == "largest" else outline_of  # all other rules count shapes
+    sizes: Sizes = {"num_classes": classes, "input_shape": size}
+    needs_weights = rule == "largest"  # all other rules need only shapes
     made = make(
-        looked_at(source, classes=classes, shape=size),
-        outline_of(target, classes=classes, shape=size),
+        load(ModelSpec.parse(source), **sizes) if needs_weights else blank(source, **sizes),
+        blank(target, **sizes),
         alpha=alpha,
         rule=rule,
         match=match_of(match),
@@ -167,9 +169,10 @@ def _names(path: Path | None) -> list[str] | None:
     """Read the names of classes in their order: lines, or sub-folders as image folders are read."""
     if path is None:
         return None
-    if path.is_dir():
-        return sorted(d.name for d in path.iterdir() if d.is_dir() and d.name[0] != ".")
     try:
+        if path_status(path).is_folder:
+            folders = (child for child in path.iterdir() if path_status(child).is_folder)
+            return sorted(child.name for child in folders if child.name[0] != ".")
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         cause = getattr(error, "strerror", None) or error
@@ -195,7 +198,7 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
 ) -> None:
     """Write the target's weights with everything inherited that the plan says."""
     from legatee.plans.plan import TransferPlan
-    from legatee.plans.receipt import Receipt, account
+    from legatee.plans.receipt import Receipt
 
     refuse_existing(out)
     try:
@@ -206,27 +209,24 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
         raise TransferError(f"the plan {str(plan)!r} is no text: {error}") from error
 
     from legatee.fingerprint import weights_fingerprint
+    from legatee.models.resolve import ModelSpec, check_planned_sizes, load, weights_of
     from legatee.surgery.applying.apply import Transfer
     from legatee.surgery.applying.casts import Allowed  # what is refused above waits for no torch
     from legatee.surgery.files.checkpoint import write_weights
     from legatee.surgery.files.verify import Provenance
 
-    size = shape_of(shape)
-    _, given = weights_of(source, classes=classes, shape=size)
-    network = network_of(target, classes=classes, shape=size, seed=seed, told=made.shapes)
+    sizes: Sizes = {"num_classes": classes, "input_shape": shape_of(shape)}
+    model = ModelSpec.parse(target)
+    network = load(model, **sizes, seed=seed, shapes=made.shapes)
+    check_planned_sizes(model, made.shapes, **sizes)
+    _, given = weights_of(ModelSpec.parse(source), **sizes)
     allowed = Allowed(rounding=allow_rounding, nonfinite=allow_nonfinite)
     weights = Transfer(made, given, network, allowed)  # tensor by tensor, never all at once
-    facts = Provenance(
-        plan=made.to_json(),
-        plan_digest=made.digest,
-        weights_digest=weights_fingerprint(weights),
-        source_digest=weights_fingerprint(given),
-        model=target,
-        command=typed_command(),
-        version=version("legatee"),
+    facts = Provenance.of(
+        made, source_digest=weights_fingerprint(given), model=target, command=typed_command()
     )
     write_weights(out, network, facts.model_dump(), weights)
-    receipt = Receipt(plan_digest=made.digest, tensors=account(made))
+    receipt = Receipt.of(made)
     if as_json:
         typer.echo(receipt.to_json())
         return
@@ -247,19 +247,22 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Check that a file of inherited weights is what it says, and what its source holds."""
+    from legatee.models.resolve import ModelSpec, weights_of
     from legatee.surgery.files.verify import verify as check
 
     given = None
     if source is not None:
-        _, given = weights_of(source, classes=classes, shape=shape_of(shape))
-    said, made = check(file, given)
+        sizes: Sizes = {"num_classes": classes, "input_shape": shape_of(shape)}
+        _, given = weights_of(ModelSpec.parse(source), **sizes)
+    record, made = check(file, given)
     if as_json:
-        facts = said.model_dump(exclude={"plan"})
+        facts = record.model_dump(exclude={"plan"})
         facts |= {"inherited": made.inherited_fraction, "compared_with_source": source is not None}
         typer.echo(json.dumps(facts))
         return
-    typer.echo(f"{file} is as it was written by {said.command!r} (legatee {said.version})")
+    writer = f"{record.command!r} (legatee {record.version})"
+    typer.echo(printable(f"{file} is as it was written by {writer}"))
     part = share(made.inherited_fraction, 1)
-    filled = f"{part} of {made.elements:,} elements of {said.model} inherited"
+    filled = f"{part} of {made.elements:,} elements of {record.model} inherited"
     compared = "and equal to the source's" if given is not None else "not compared: give --source"
-    typer.echo(f"{filled}, {compared}")
+    typer.echo(printable(f"{filled}, {compared}"))

@@ -7,7 +7,8 @@ from torch.nn.functional import interpolate
 from legatee.data.datasets import Data, inputs_of
 
 THUMB = 8  # side of the small grey copies by which resized images are recognised [pixel]
-ALIKE = 0.06  # greatest mean difference of two such copies of one image [of their deviation]
+FARTHEST = 0.2  # mean difference beyond which two such copies are of two images [of a deviation]
+CLEARLY = 0.5  # a copy is nearer to its image than to any other by this factor, or more
 FLAT = 1e-3  # an image of a smaller deviation has nothing to be recognised by
 PAIRS = 2_000_000  # differences computed at a time [count]
 
@@ -15,9 +16,9 @@ PAIRS = 2_000_000  # differences computed at a time [count]
 def overlap(train: Data, held_out: Data) -> list[tuple[int, int]]:
     """Find held-out inputs that are training inputs too, also images at another size.
 
-    Images are compared as grey copies of 8 by 8 pixels with mean 0 and deviation 1, in which an
-    image and its resized copy differ by less than two different images do; all other inputs only
-    bit for bit.
+    Images of another size are compared as grey copies of 8 by 8 pixels with mean 0 and deviation
+    1. One is taken for a copy of a training image that is near, and at least twice as near as any
+    other training image. All other inputs are compared bit for bit.
 
     Args:
         train: The training examples.
@@ -30,11 +31,11 @@ def overlap(train: Data, held_out: Data) -> list[tuple[int, int]]:
     rows: dict[bytes, int] = {}
     for i, value in enumerate(known):
         rows.setdefault(value.numpy().tobytes(), i)
-    pairs = {}
+    pairs: dict[int, int] = {}
     if known.shape[1:] == new.shape[1:]:
         found = ((j, rows.get(value.numpy().tobytes())) for j, value in enumerate(new))
         pairs = {j: i for j, i in found if i is not None}
-    if known.ndim == new.ndim == 4 and known.shape[-2:] != new.shape[-2:]:
+    if known.ndim == new.ndim == 4 and len(known) > 1 and known.shape[-2:] != new.shape[-2:]:
         pairs |= _resized(known, new)
     return sorted(pairs.items())
 
@@ -47,9 +48,10 @@ def _resized(known: Tensor, new: Tensor) -> dict[int, int]:
     for begin in range(0, len(other), step):
         part = other[begin : begin + step]
         distances = torch.cdist(part, small, p=1) / small.shape[1]
-        for j, (least, i) in enumerate(zip(*distances.min(1), strict=True)):
-            if least < ALIKE and part[j].abs().sum() > 0:
-                pairs[begin + j] = int(i)
+        nearest, which = distances.topk(2, largest=False)
+        alike = (nearest[:, 0] < FARTHEST) & (nearest[:, 0] < CLEARLY * nearest[:, 1])
+        for j in (alike & part.any(1)).nonzero().flatten().tolist():
+            pairs[begin + j] = int(which[j, 0])
     return pairs
 
 

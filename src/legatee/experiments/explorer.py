@@ -1,14 +1,14 @@
-"""The explorer's parts, gathered: the theory's table and constants, and a setting to start from."""
+"""The explorer: its page from the theory's table and constants, and an initial setting."""
 
 from markupsafe import Markup
 
 from legatee.report import explorer as report
-from legatee.theory import growth, predict
+from legatee.theory import consequences, growth, predict
 from legatee.theory.reduced import accuracy, reduce, table
 from legatee.world.setting import EXAMPLE, fields
 
 TITLE = "Should this network inherit?"
-CONSTANTS = {  # names that the JavaScript shares with Python, by the room that they are from
+CONSTANTS = {  # names that the JavaScript shares with Python, by module
     table: (
         *("FILTERS", "SAMPLES", "SAMPLES_COUNTED", "FEW", "UPSTREAM", "FEWEST", "MOST"),
         *("EXACT_STEPS", "GROWTH"),
@@ -16,7 +16,8 @@ CONSTANTS = {  # names that the JavaScript shares with Python, by the room that 
     accuracy: ("JITTER", "TINY"),
     reduce: ("FEWEST_SAMPLES", "SLOWEST", "FASTEST", "SMALL", "LARGE", "BY_CHANCE", "FARTHEST"),
     growth: ("NEWTON_STEPS",),
-    predict: ("TOLERANCE", "NEGLIGIBLE", "ENOUGH", "MOST_SAMPLES", "ALPHAS"),
+    predict: ("TOLERANCE", "NEGLIGIBLE"),
+    consequences: ("ENOUGH", "MOST_SAMPLES", "ALPHAS"),
 }
 
 
@@ -26,8 +27,10 @@ def part() -> Markup:
     Returns:
         What :func:`legatee.report.explorer.explorer` makes of the theory's own numbers.
     """
-    constants = {name: getattr(room, name) for room, names in CONSTANTS.items() for name in names}
-    constants["TINY_ROOM"] = reduce.TINY  # accuracy has a TINY, too
+    constants = {
+        name: getattr(module, name) for module, names in CONSTANTS.items() for name in names
+    }
+    constants["TINY_ROOM"] = reduce.TINY  # accuracy has a TINY too
     return report.explorer(table.fixed_normals()._asdict(), constants, fields(EXAMPLE))
 
 

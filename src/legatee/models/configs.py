@@ -15,48 +15,52 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from legatee.errors import CheckpointError, LegateeError
+from legatee.disk import path_status
+from legatee.errors import CheckpointError, LegateeError, listed, printable
 from legatee.models.fetch import cause, guarded, hub_or_cache
 
-ID = r"\w[\w.-]*(/\w[\w.-]*)?"  # of a model on the hub
+ID = r"\w[\w.-]{0,95}(/\w[\w.-]{0,95})?"  # of a model on the hub
 LOG = getLogger(__name__)
-NAMED = 3  # tensors that a refusal names
+NAMED = 3  # tensors that an error names
 
 
-def configured(name: str, classes: int, shape: tuple[int, int, int]) -> Callable[[], nn.Module]:
-    """Find the network that a config describes, told its classes and the size of its images.
+def configured(
+    name: str, num_classes: int, input_shape: tuple[int, int, int]
+) -> Callable[[], nn.Module]:
+    """Find the network that a config describes, for a number of classes and a size of images.
 
     Args:
         name: A folder with a ``config.json``, as ``save_pretrained`` writes it, or an id on the
             Hugging Face hub, whose config is in this machine's cache or fetched.
-        classes: Outputs, where the architecture is a classifier [count].
-        shape: Channels, height and width of one input, where it takes images [count].
+        num_classes: Outputs, where the architecture is a classifier [count].
+        input_shape: Channels, height and width of one input, where it takes images [count].
 
     Returns:
-        What builds it, with random weights.
+        A function without arguments that builds it, with random weights.
 
     Raises:
         CheckpointError: If there is no such config, or it asks for code of its own.
         LegateeError: If the package is not installed.
     """
     config = _config(name)
-    config.num_labels = classes  # names of classes are kept where there are as many
+    config.num_labels = num_classes  # keeps the names of the classes if there are as many
     if hasattr(config, "num_channels"):
-        config.num_channels = shape[0]
+        config.num_channels = input_shape[0]
     if hasattr(config, "image_size"):
-        config.image_size = shape[1] if shape[1] == shape[2] else shape[1:]
+        height, width = input_shape[1:]
+        config.image_size = height if height == width else (height, width)
     return partial(_architecture(config, name), config)
 
 
 def described(
-    name: str, classes: int, shape: tuple[int, int, int]
+    name: str, num_classes: int, input_shape: tuple[int, int, int]
 ) -> tuple[int, tuple[int, int, int]]:
-    """Return the classes and the shape of one input that a config speaks of.
+    """Return the number of classes and the shape of one input in a config.
 
     Args:
         name: As :func:`configured` takes it.
-        classes: Outputs, where it does not tell [count].
-        shape: Channels, height and width of one input, where it does not tell [count].
+        num_classes: Outputs, where the config has no number of classes [count].
+        input_shape: Channels, height and width of one input, where it has none [count].
 
     Returns:
         Classes, and channels, height and width.
@@ -66,25 +70,25 @@ def described(
         LegateeError: If the package is not installed.
     """
     config = _config(name)
-    height, width = shape[1:]
+    height, width = input_shape[1:]
     match getattr(config, "image_size", None):
         case int(side):
             height, width = side, side
         case [int(height), int(width)]:
             pass
-    channels = getattr(config, "num_channels", shape[0])
-    return getattr(config, "num_labels", classes), (channels, height, width)
+    channels = getattr(config, "num_channels", input_shape[0])
+    return getattr(config, "num_labels", num_classes), (channels, height, width)
 
 
 def pretrained(name: str) -> nn.Module:
-    """Return the network of a folder or a hub id with the weights that lie beside its config.
+    """Return the network of a folder or a hub id with the weights beside its config.
 
     Args:
         name: As :func:`configured` takes it; the weights are ``.safetensors``, in one file or many,
-            and may hold heads of other tasks, which are left and named in the log.
+            and may include heads of other tasks, which are not used and are named in the log.
 
     Returns:
-        The network with its own classes.
+        The network, with the classes in its config.
 
     Raises:
         CheckpointError: If there is no such config, or the weights are not of its architecture.
@@ -98,9 +102,9 @@ def pretrained(name: str) -> nn.Module:
 
 
 def dressed(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> nn.Module:
-    """Give a network of ``transformers`` weights under the names that its files have.
+    """Give a network of ``transformers`` weights under the names in its files.
 
-    These are often older than those of the network's modules; only the package knows both.
+    These are often older than the names of the network's modules; only the package knows both.
 
     Args:
         network: The network, perhaps without weights of its own (meta device); not changed.
@@ -108,7 +112,7 @@ def dressed(network: nn.Module, weights: Mapping[str, Tensor], what: str) -> nn.
         what: What they are called, for the message.
 
     Returns:
-        A network like it with these weights.
+        A network of the same architecture with these weights.
 
     Raises:
         CheckpointError: If they are not of its architecture.
@@ -137,14 +141,16 @@ def _package() -> ModuleType:
 
 
 def _reachable(name: str) -> AbstractContextManager[bool]:
-    """Ask the hub for what is no folder; tell whether only this machine is looked at."""
-    return nullcontext(True) if Path(name).is_dir() else hub_or_cache()
+    """Ask the hub unless the name is a folder; tell whether only this machine is searched."""
+    return nullcontext(True) if path_status(name).is_folder else hub_or_cache()
 
 
 def _config(name: str) -> Any:
-    """Read the config of a folder, of the hub's cache, or of the hub."""
-    transformers, spec, folder = _package(), f"transformers:{name}", Path(name)
-    if not (folder / "config.json").is_file() and (folder.is_dir() or not fullmatch(ID, name)):
+    """Read the config in a folder, in the hub's cache, or on the hub."""
+    transformers, spec, is_folder = _package(), f"transformers:{name}", path_status(name).is_folder
+    if not path_status(Path(name, "config.json")).is_file and (
+        is_folder or not fullmatch(ID, name)
+    ):
         raise CheckpointError(
             f"{spec!r} is neither a folder with a config.json nor an id on the hub"
         )
@@ -154,7 +160,7 @@ def _config(name: str) -> Any:
                 name, local_files_only=offline, trust_remote_code=False
             )
     except Exception as error:  # whatever networks, caches and other people's code raise
-        verb = "read" if folder.is_dir() else "find a folder or fetch"
+        verb = "read" if is_folder else "find a folder or fetch"
         raise CheckpointError(f"cannot {verb} the config of {spec!r}: {cause(error)}") from error
     config._attn_implementation = None  # a config may name one that would have to be downloaded
     return config
@@ -169,8 +175,8 @@ def _architecture(config: Any, name: str) -> Any:
         if isinstance(found, type) and issubclass(found, transformers.PreTrainedModel):
             return found
         raise CheckpointError(
-            f"the config of {spec!r} is for {named!r}, which the transformers package has not; "
-            "code that comes with a config is never run"
+            f"the config of {spec!r} is for {named!r}, which is not in the transformers package; "
+            "code that comes with a config is never executed"
         )
     for kind in ("IMAGE", "SEQUENCE"):
         known = getattr(transformers, f"MODEL_FOR_{kind}_CLASSIFICATION_MAPPING")
@@ -186,10 +192,10 @@ def _architecture(config: Any, name: str) -> Any:
 def _loaded(
     architecture: Any, what: str, config: Any, place: str | None, **options: Any
 ) -> nn.Module:
-    """Let the package load weights, and refuse what it would fill with random numbers."""
+    """Let the package load weights; refuse those that leave tensors with random numbers."""
     logging = _package().logging
     before = logging.get_verbosity()
-    logging.set_verbosity_error()  # what it would say of missing weights is refused below
+    logging.set_verbosity_error()  # missing weights are refused below
     try:
         network, found = architecture.from_pretrained(
             place, config=config, output_loading_info=True, ignore_mismatched_sizes=True, **options
@@ -200,27 +206,28 @@ def _loaded(
     if why is not None:
         raise CheckpointError(f"the weights of {what!r} do not fit the network: {why}")
     if left := {".".join(name.split(".")[:2]) for name in found["unexpected_keys"]}:
-        LOG.warning(
-            "%r holds other heads as well, which are left: %s", what, ", ".join(sorted(left))
-        )
+        names = printable(listed(sorted(left)))
+        LOG.warning("%r also has other heads, which are not used: %s", what, names)
     return network._apply(_widened)  # as all other networks are built
 
 
 def _widened(value: Tensor) -> Tensor:
-    """Return half precision as single precision; nothing is made narrower."""
+    """Convert half precision to single precision; other types are not changed."""
     return value.float() if value.is_floating_point() and value.itemsize < 4 else value
 
 
 def _misfit(network: nn.Module, found: Mapping[str, Any]) -> str | None:
-    """Say why weights are not those of a network's architecture, heads of other tasks aside."""
+    """Say why weights do not fit an architecture; heads of other tasks may be there."""
     for name, given, expected in sorted(found["mismatched_keys"]):
-        return f"{name!r} is {tuple(given)} there, {tuple(expected)} here"
+        return (
+            f"{name!r} has shape {tuple(given)} in the file; the network expects {tuple(expected)}"
+        )
     if missing := sorted(found["missing_keys"]):
-        return f"they lack {len(missing)} tensors [{', '.join(missing[:NAMED])}]"
+        return f"they lack {len(missing)} tensors [{listed(missing, most=NAMED)}]"
     held = {sub(r"\d+", "*", name) for name in network.state_dict()}
     for name in sorted(found["unexpected_keys"]):
         if sub(r"\d+", "*", name) in held or _belongs(network, name):
-            return f"it has no {name!r}"
+            return f"the network has no {name!r}"
     return None
 
 

@@ -1,9 +1,10 @@
-"""How files are fetched from publishers: patiently but not for long, and with nothing executed."""
+"""How files are fetched from publishers: with a time limit, and with nothing executed."""
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from unittest import mock
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -17,11 +18,12 @@ GUARDS = {
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Wait for no server for long, and let nobody unpickle more than weights."""
+    """Set a time limit for servers, forbid unpickling, and keep what is printed off stdout."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
-        with mock.patch.dict(os.environ, GUARDS):
+        # torch.hub prints the address on stdout, where a command may be printing JSON.
+        with mock.patch.dict(os.environ, GUARDS), redirect_stdout(sys.stderr):
             yield
     finally:
         socket.setdefaulttimeout(before)
@@ -29,12 +31,12 @@ def guarded() -> Iterator[None]:
 
 @contextmanager
 def hub_or_cache() -> Iterator[bool]:
-    """Let the hub's client look into its cache alone where the hub does not answer.
+    """Let the hub's client use only its cache where the hub does not answer.
 
     The client itself would try again for a minute, for every file.
 
     Yields:
-        Whether only the cache is looked into.
+        Whether only the cache is used.
     """
     from huggingface_hub import constants
 
@@ -51,10 +53,10 @@ def hub_or_cache() -> Iterator[bool]:
 
 
 def cause(error: Exception) -> str:
-    """Return the first sentence of what others' code says of its failure.
+    """Return the first sentence of another package's error.
 
     Args:
-        error: What it raised.
+        error: The error.
 
     Returns:
         One line without a full stop at its end.
@@ -63,5 +65,5 @@ def cause(error: Exception) -> str:
         >>> cause(OSError("no such file. Check the folder, or give another one."))
         'no such file'
     """
-    said = " ".join(str(error).split()).split(". ")[0]
-    return said.rstrip(".")[:160] or type(error).__name__
+    sentence = " ".join(str(error).split()).split(". ")[0]
+    return sentence.rstrip(".")[:160] or type(error).__name__

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from legatee.errors import CheckpointError, LegateeError, UnknownNameError
-from legatee.models.build import torchvision_names
+from legatee.models.architectures import torchvision_names
 from legatee.models.configs import pretrained
 from legatee.models.fetch import cause, guarded, hub_or_cache
 

@@ -1,27 +1,30 @@
-"""What a transfer does to single tensors: elements that move, and tensors that inherit nothing."""
+"""What a transfer does to single tensors: elements that are copied, and tensors left untouched."""
 
 from functools import cached_property, lru_cache
 from math import isqrt, prod
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import Field, NonNegativeInt, model_validator
 
 from legatee.document import Record
-from legatee.plans.positions import disjoint, runs
+from legatee.plans.positions import disjoint, expand, runs
 
 Name = Annotated[str, Field(pattern=r"^[^.]*(\.[^.]*){0,99}$")]  # deeper modules exist in attacks
 Shape = tuple[NonNegativeInt, ...]
+Index = tuple[slice | np.ndarray, ...]
 
 
 class Blend(Record):
-    """One axis whose filled positions are computed from all positions taken, by a named rule.
+    """One axis along which values are computed rather than copied, by a named rule.
 
     Attributes:
-        axis: The axis, whose positions are taken and filled whole.
-        how: ``"bicubic"`` resizes a square grid of positions, as timm does for position embeddings;
-            ``"sum"`` adds input channels up to one; ``"cycle"`` repeats them in turn, scaled so
-            that their sum stays (timm's rule for a first convolution); ``"pad"`` lays a kernel into
-            the middle of a larger one, zeros around, along this axis and all behind it.
+        axis: The axis; all positions are read and all are written.
+        how: ``"bicubic"`` resizes a square grid of position embeddings, as timm does; ``"sum"``
+            adds up all input channels to one; ``"cycle"`` repeats the input channels in turn,
+            scaled so that their sum is unchanged (timm's rule for a first convolution); ``"pad"``
+            places a kernel in the middle of a larger one, surrounded by zeros, along this axis and
+            all later ones.
         lead: Positions before the grid that are copied as they are, such as a class token.
     """
 
@@ -41,14 +44,14 @@ class Blend(Record):
         return axis >= self.axis if self.how == "pad" else axis == self.axis
 
     def makes(self, taken: int, filled: int) -> bool:
-        """Tell whether so many positions can be computed from so many.
+        """Tell whether the rule can compute ``filled`` positions from ``taken`` ones.
 
         Args:
-            taken: Positions taken along an axis [count].
-            filled: Positions filled along it [count].
+            taken: Positions read along an axis [count].
+            filled: Positions written along it [count].
 
         Returns:
-            Whether the rule makes the one of the other.
+            Whether it can.
         """
         if min(taken, filled) < 1:
             return False
@@ -61,24 +64,24 @@ class Blend(Record):
 
 
 class Move(Record):
-    """Elements that one tensor of the target takes from one tensor of the source.
+    """Elements that one tensor of the target inherits from one tensor of the source.
 
     Along each axis, position ``put[axis][i]`` of the target takes position ``take[axis][i]`` of
-    the source; together they make a box of elements. A target tensor may be filled by several
-    moves, whose boxes never overlap. Along the axes of a ``blend``, if there is one, all that is
-    filled is computed from all that is taken, and their numbers differ.
+    the source; together the axes span a box of elements. Several moves may fill one target tensor
+    if their boxes do not overlap. Along the axes of a ``blend``, if there is one, the values are
+    computed from all positions taken, of which there may be more or fewer.
 
     Attributes:
         source: Name of the source tensor.
         target: Name of the target tensor.
         source_shape: Its shape [count per axis].
         target_shape: Its shape [count per axis].
-        take: Positions taken, per axis, as :func:`~legatee.plans.positions.compress` writes them.
-        put: Positions filled, per axis, likewise; none twice.
-        blend: How one axis is computed rather than copied; ``None`` for a plain copy.
+        take: Positions read, per axis, as :func:`~legatee.plans.positions.compress` writes them.
+        put: Positions written, per axis, likewise; none twice.
+        blend: How values are computed along an axis; ``None`` for a plain copy.
 
     Raises:
-        ValueError: If the positions do not fit the shapes or one another.
+        ValueError: If the positions do not fit the shapes or each other.
     """
 
     source: Name
@@ -93,17 +96,23 @@ class Move(Record):
     def _fits(self) -> Self:
         axes = (self.take, self.put, self.source_shape, self.target_shape)
         if len({len(axis) for axis in axes}) > 1:
-            raise ValueError(f"the move to {self.target!r} has axes of different number")
+            raise ValueError(
+                f"the move to {self.target!r} has take, put and shapes of different lengths"
+            )
         if self.blend is not None and self.blend.axis >= len(self.take):
-            raise ValueError(f"the move to {self.target!r} computes an axis that is not there")
-        for axis, (take, put, long, wide) in enumerate(zip(*axes, strict=True)):
+            raise ValueError(
+                f"the move to {self.target!r} has a blend along an axis that is not there"
+            )
+        for axis, (take, put, source_size, size) in enumerate(zip(*axes, strict=True)):
             (taken, last_taken, _), (filled, last_filled, once) = _extent(take), _extent(put)
             blend = self.blend if self.blend is not None and self.blend.covers(axis) else None
-            right = taken == filled if blend is None else blend.makes(taken, filled)
-            if not once or not right:
-                raise ValueError(f"the move to {self.target!r} does not take one for each it fills")
-            if last_taken >= long or last_filled >= wide:
-                raise ValueError(f"the move to {self.target!r} leaves the tensors' shapes")
+            fits = taken == filled if blend is None else blend.makes(taken, filled)
+            if not once or not fits:
+                raise ValueError(
+                    f"the move to {self.target!r} does not read one position for each it writes"
+                )
+            if last_taken >= source_size or last_filled >= size:
+                raise ValueError(f"the move to {self.target!r} reaches outside the tensors' shapes")
         return self
 
     @property
@@ -113,11 +122,30 @@ class Move(Record):
 
     @property
     def counts(self) -> tuple[tuple[int, int], ...]:
-        """Positions taken and positions filled, per axis [count]."""
+        """Positions read and positions written, per axis [count]."""
         return tuple(
             (_extent(take)[0], _extent(put)[0])
             for take, put in zip(self.take, self.put, strict=True)
         )
+
+    @property
+    def source_index(self) -> Index:
+        """Which elements of the source tensor the move reads, as an index of a tensor or array.
+
+        Slices where each axis is one run, else arrays as :func:`numpy.ix_` makes them. Without a
+        ``blend``, ``target[move.target_index] = source[move.source_index]`` is the whole move.
+
+        Example:
+            >>> Move(source="a", target="b", source_shape=(6, 3), target_shape=(2, 3),
+            ...      take=("1:6:4", "0:3"), put=("0:2", "0:3")).source_index
+            (slice(1, 6, 4), slice(0, 3, 1))
+        """
+        return _index(self.take)
+
+    @property
+    def target_index(self) -> Index:
+        """Which elements of the target tensor the move writes, as an index, likewise."""
+        return _index(self.put)
 
     @cached_property
     def filled(self) -> int:
@@ -126,7 +154,7 @@ class Move(Record):
 
     @cached_property
     def inherited_elements(self) -> int:
-        """Elements of the target tensor that come from the source: all but a kernel's margin."""
+        """Elements of the target tensor that come from the source: not the zeros of ``"pad"``."""
         if self.blend is None or self.blend.how != "pad":
             return self.filled
         return prod(min(pair) for pair in self.counts)
@@ -138,7 +166,7 @@ class Untouched(Record):
     Attributes:
         target: Name of the target tensor.
         shape: Its shape [count per axis].
-        reason: Why nothing is inherited, in a few words.
+        reason: Why nothing is inherited.
     """
 
     target: Name
@@ -146,9 +174,18 @@ class Untouched(Record):
     reason: str
 
 
+def _index(positions: tuple[str, ...]) -> Index:
+    """Return positions along each axis as an index of the box that they span."""
+    found = [expand(text) for text in positions]
+    slices = [slice(one.start, one.stop, one.step) for one in found if isinstance(one, range)]
+    if len(slices) == len(found):
+        return tuple(slices)
+    return np.ix_(*(np.asarray(one, dtype=np.intp) for one in found))
+
+
 @lru_cache(maxsize=4096)
 def _extent(text: str) -> tuple[int, int, bool]:
-    """Return how many positions there are, the highest (-1 for none), and if all differ."""
-    found = runs(text)
-    last = max((run[-1] for run in found), default=-1)
-    return sum(len(run) for run in found), last, disjoint(found)
+    """Return how many positions there are, the highest (-1 for none), and whether all differ."""
+    parts = runs(text)
+    last = max((run[-1] for run in parts), default=-1)
+    return sum(len(run) for run in parts), last, disjoint(parts)

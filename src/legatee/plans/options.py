@@ -10,17 +10,17 @@ from legatee.errors import TransferError
 
 Class = int | str
 Criterion = Callable[..., Any]
-"""A rule of the caller's own: ``criterion(network, catalog, data)`` returns an array of scores for
-each channel group, or ``None`` for a group that it cannot score [size of the group]."""
+"""A selection rule of the user's own: ``criterion(network, catalog, data)`` returns an array of
+scores for each channel group, or ``None`` for a group that it cannot score [size of the group]."""
 
 
 def _names(value: object) -> object:
-    """Read one name as a tuple of one, so that a text is not taken letter by letter."""
+    """Read a single name as a tuple of one, so that a text is not read letter by letter."""
     return (value,) if isinstance(value, str) else value
 
 
 def _rule(value: object) -> object:
-    """Read the channels that a mapping lists as tuples of numbers."""
+    """Read the channels that a mapping lists for each layer as tuples."""
     if isinstance(value, Mapping):
         return {layer: tuple(channels) for layer, channels in value.items()}
     return value
@@ -43,11 +43,12 @@ class PlanOptions(Record):
     Attributes:
         alpha: Share of each channel group of the target that is inherited, a half channel rounded
             up; the other channels keep their initial values [fraction, 0..1].
-        rule: Which source channels are inherited: ``"uniform"``, evenly spaced; ``"first"``;
-            ``"random"``; ``"largest"``, those with the largest norm of the weights that compute
-            them; ``"active"``, those above zero on most of the data; ``"signal"``, those whose
-            class means differ most relative to their noise; a mapping of source layer -> channels;
-            or a function ``criterion(network, catalog, data)`` that returns scores.
+        rule: Which source channels are inherited: the name of a selection rule, such as
+            ``"uniform"``, ``"largest"`` or ``"active"``
+            (``legatee.surgery.planning.rules.summaries()`` and ``legatee plan --help`` list all);
+            a mapping of source layer -> its output channels; or a function
+            ``criterion(network, catalog, data)`` that returns, for each channel group of the
+            catalogue, a score for each channel, or ``None`` for a group that it cannot score.
         match: ``None`` aligns equal names, stages and blocks, prefixes aside; ``"first:k"``,
             ``"last:k"``, ``"spaced:k"`` take these k blocks of a deeper network; ``"roles"`` pairs
             layers of the same kind, kernel size and stage by position, without consistent
@@ -62,7 +63,8 @@ class PlanOptions(Record):
             ``weights.meta["categories"]``. Without ``class_map``, classes of equal names match.
         threshold: Share of the examples on which a channel must be above zero for the rule
             ``"active"`` [fraction, 0..1].
-        seed: Seed of the rule ``"random"`` [>= 0].
+        seed: Seed of the rule ``"random"``; each channel group draws from its own generator, whose
+            seed is this one mixed with the name of the group's first tensor [>= 0].
         head: Whether the classification head may be inherited. Without ``class_map`` and class
             names it is inherited only between equal architectures, whose classes are then assumed
             to be the same.
@@ -86,6 +88,10 @@ class PlanOptions(Record):
     seed: int = Field(default=0, ge=0)
     head: bool = True
     pad_kernels: bool = False
+
+    def __hash__(self) -> int:
+        """Return a hash of the options as they are written, because mappings have none."""
+        return hash(self.model_dump_json())
 
     @property
     def rule_name(self) -> str:

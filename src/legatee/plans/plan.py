@@ -3,14 +3,14 @@
 from math import prod
 from typing import ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from legatee.document import Document
 from legatee.errors import TransferError
 from legatee.plans.moves import Blend, Move, Untouched
 from legatee.plans.options import PlanOptions
-from legatee.plans.positions import disjoint, runs
-from legatee.plans.tree import Row, folded
+from legatee.plans.positions import apart
+from legatee.plans.tree import Row, folded, unfolding
 from legatee.text import share
 
 __all__ = ["Blend", "Move", "TransferPlan", "Untouched"]
@@ -19,18 +19,20 @@ __all__ = ["Blend", "Move", "TransferPlan", "Untouched"]
 class TransferPlan(Document):
     """Which elements of a target network come from where: data only, made before any copy.
 
-    Two plans are equal when they would do the same; a plan survives a trip through JSON.
+    A plan is immutable, can be compared with ``==``, and is the same after a trip through JSON.
 
     Attributes:
-        source: What the caller calls the source network, such as
-            ``"torchvision:resnet50@weights.safetensors"``, or the type of the network.
-        target: What the caller calls the target network.
-        source_digest: Names, shapes and types of the source's tensors, digested.
-        target_digest: The same of the target's.
-        options: What was asked for.
+        source: The source network as it was named on the command line, such as
+            ``"torchvision:resnet50@weights.safetensors"``, else its type.
+        target: The target network, likewise.
+        source_digest: A digest of the names, shapes and types of the source's tensors.
+        target_digest: The same for the target.
+        options: What the plan was asked for.
         entries: What is inherited and what is not, in the target's order; every tensor of the
-            target is in one move or more, or in one ``Untouched``.
-        warnings: What a careful reader should know before applying it.
+            target is in one or more moves, or in one ``Untouched``.
+        warnings: What should be known before the plan is applied.
+        unsupported_elements: Inherited elements of layers that read channels of which none is
+            inherited, so that they compute from noise [count].
     """
 
     kind: ClassVar[str] = "a transfer plan"
@@ -43,24 +45,26 @@ class TransferPlan(Document):
     options: PlanOptions = PlanOptions()
     entries: tuple[Move | Untouched, ...]
     warnings: tuple[str, ...] = ()
+    unsupported_elements: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _writes_once(self) -> Self:
-        seen: dict[str, list[Move | Untouched]] = {}
+        entries: dict[str, list[Move | Untouched]] = {}
         for entry in self.entries:
-            for other in seen.setdefault(entry.target, []):
-                if not (
-                    isinstance(entry, Move)
-                    and isinstance(other, Move)
-                    and entry.target_shape == other.target_shape
-                    and any(
-                        disjoint([*runs(a), *runs(b)])
-                        for a, b in zip(entry.put, other.put, strict=True)
-                    )
-                ):
-                    raise ValueError(f"elements of {entry.target!r} are spoken of twice")
-            seen[entry.target].append(entry)
+            entries.setdefault(entry.target, []).append(entry)
+        for name, several in entries.items():
+            if len(several) == 1:
+                continue
+            moves = [entry for entry in several if isinstance(entry, Move)]
+            if len(moves) < len(several) or len({move.target_shape for move in moves}) > 1:
+                raise ValueError(f"the entries of {name!r} contradict each other")
+            if not apart([move.put for move in moves]):
+                raise ValueError(f"two moves write the same elements of {name!r}")
         return self
+
+    def __hash__(self) -> int:
+        """Return a hash of everything that the plan says."""
+        return hash(self.digest)
 
     @property
     def moves(self) -> tuple[Move, ...]:
@@ -92,18 +96,36 @@ class TransferPlan(Document):
 
     @property
     def zeroed(self) -> float:
-        """Share of the target's elements that would be set to zero, around smaller kernels."""
+        """Share of the target's elements that would be set to zero, around padded kernels."""
         return sum(m.filled - m.inherited_elements for m in self.moves) / max(self.elements, 1)
 
-    def __str__(self) -> str:
-        """Return the share, and a tree of modules folded where neighbours are alike."""
+    @property
+    def headline(self) -> str:
+        """How much is inherited by what from what, under which options, in one line."""
         zeros = f", {share(self.zeroed, 1)} set to zero" if self.zeroed else ""
-        head = (
-            f"{share(self.inherited_fraction, 1)} of {self.elements:,} elements inherited{zeros} "
-            f"(alpha {self.options.alpha:g}, rule {self.options.rule_name})"
+        names = f", {self.target} from {self.source}" if self.source and self.target else ""
+        inherited = sum(move.inherited_elements for move in self.moves)
+        noise = share(self.unsupported_elements / max(inherited, 1), 1)
+        reading = f", {noise} of these in layers that read nothing inherited"
+        return (
+            f"{share(self.inherited_fraction, 1)} of {self.elements:,} elements inherited"
+            f"{reading if self.unsupported_elements else ''}{zeros} "
+            f"(alpha {self.options.alpha:g}, rule {self.options.rule_name}){names}"
         )
+
+    def __str__(self) -> str:
+        """Return the headline, and a tree of modules folded where neighbours are alike."""
         tree = folded([_row(entry) for entry in self.entries])
-        return "\n".join([head, *tree, *(f"warning: {warning}" for warning in self.warnings)])
+        warnings = [f"warning: {warning}" for warning in self.warnings]
+        return "\n".join([self.headline, *tree, *warnings])
+
+    def __repr__(self) -> str:
+        """Return one line, so that a plan does not flood a notebook."""
+        return f"<TransferPlan {self.digest}: {self.headline}>"
+
+    def _repr_html_(self) -> str:
+        """Return the plan as a notebook shows it: the headline, open to the tree and warnings."""
+        return unfolding(self.headline, str(self).partition("\n")[2])
 
 
 def _row(entry: Move | Untouched) -> Row:

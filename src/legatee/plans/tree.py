@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 
 from legatee.text import share
 
@@ -59,6 +60,23 @@ def folded(rows: Sequence[Row]) -> list[str]:
     lines = [line for name, child in root.children.items() for line in _lines(name, child, name)]
     width = max((len(label) for label, _ in lines), default=0)
     return [f"{label.ljust(width)}  {text}" for label, text in lines]
+
+
+def unfolding(headline: str, text: str) -> str:
+    """Write a line of text that opens to more, as HTML for a notebook.
+
+    Args:
+        headline: The line.
+        text: What it opens to; its columns stay aligned.
+
+    Returns:
+        HTML in which both are escaped.
+
+    Example:
+        >>> unfolding("a & b", "c")
+        '<details><summary>a &amp; b</summary><pre>c</pre></details>'
+    """
+    return f"<details><summary>{escape(headline)}</summary><pre>{escape(text)}</pre></details>"
 
 
 def _lines(label: str, node: _Node, path: str) -> Block:

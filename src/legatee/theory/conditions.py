@@ -1,11 +1,15 @@
-"""What the theorems assume, each as an inequality with its margin; none is a reason to refuse."""
+"""The assumptions of the theorems, each an inequality with its margin; none is enforced."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from math import log, log10, sqrt
 
 from legatee.theory.growth import noise_growth
 from legatee.theory.quantities import signal_squared
-from legatee.world.setting import ResolvedTask, Setting
+from legatee.world.setting import TASKS, ResolvedTask, Setting
+
+FEATURE_LEARNING = 10.0  # movement above which filters learn features [ratio]
+LAZY = 0.1  # movement below which they hardly move [ratio]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +20,7 @@ class Condition:
         name: What is assumed, as an inequality.
         task: ``upstream`` or ``downstream``.
         value: The quantity in question.
-        bound: What it is held against.
+        bound: What it is compared with.
         margin: Factors of ten by which it holds, negative by which it fails [decades].
     """
 
@@ -49,8 +53,8 @@ def condition_4_1(
     Source: Condition 4.1, from Kou et al. 2023, arXiv 2303.04145, as we remember it
         (*reconstructed*). Its log T bounds what is learned, so it counts as 1 for less than three
         steps.
-    Valid: As reported. Most settings that anyone simulates violate its first line with C = 1;
-        the accuracies that it is meant to secure are there all the same.
+    Valid: As reported. Most settings that are simulated in practice violate its first line with
+        C = 1, and reach the accuracies that it is meant to ensure nevertheless.
 
     Example:
         >>> from legatee.world.setting import EXAMPLE
@@ -58,10 +62,9 @@ def condition_4_1(
         >>> line.name, line.holds, round(line.margin, 1)
         ('d is large enough', False, -5.3)
     """
-    names = ("upstream", "downstream")
     return tuple(
         line
-        for name, task in zip(names, setting.resolved, strict=True)
+        for name, task in zip(TASKS, setting.resolved, strict=True)
         for line in _lines(setting, name, task, constant, delta)
     )
 
@@ -96,14 +99,14 @@ def _at_most(name: str, task: str, value: float, bound: float) -> Condition:
 
 
 def movement(setting: Setting, task: ResolvedTask) -> float:
-    """Return how far filters move in training against where they began.
+    """Return how far filters move in training, relative to their initial norm.
 
     Args:
         setting: The setting.
         task: One of ``setting.resolved``.
 
     Returns:
-        Norm of what a filter learns of noise over the norm of its start. Above 10 is feature
+        Norm of the noise that a filter memorises over its initial norm. Above 10 is feature
         learning, what the paper is about; below 0.1 the lazy regime, where filters hardly move.
 
     Source: *Ours*: ``rho sqrt(N / 2) / (sigma_p sqrt(d))`` over ``sigma_0 sqrt(d)``.
@@ -118,3 +121,34 @@ def movement(setting: Setting, task: ResolvedTask) -> float:
     rho = noise_growth(setting, task, task.steps)
     learned = rho * sqrt(task.n / 2) / (task.sigma_p * sqrt(setting.d))
     return learned / start
+
+
+class Regime(StrEnum):
+    """How far filters move in training."""
+
+    FEATURE_LEARNING = "feature learning"
+    INTERMEDIATE = "in between"
+    LAZY = "lazy"
+
+
+def regime(setting: Setting) -> Regime:
+    """Return whether the networks of a setting learn features or are lazy.
+
+    Args:
+        setting: The setting.
+
+    Returns:
+        That of the task in which filters move less.
+
+    Source: *Ours*: movement above 10 is feature learning, below 0.1 lazy.
+    Valid: As :func:`movement`.
+
+    Example:
+        >>> from legatee.world.setting import EXAMPLE
+        >>> regime(EXAMPLE).value
+        'feature learning'
+    """
+    moved = min(movement(setting, task) for task in setting.resolved)
+    if moved > FEATURE_LEARNING:
+        return Regime.FEATURE_LEARNING
+    return Regime.LAZY if moved < LAZY else Regime.INTERMEDIATE

@@ -1,9 +1,10 @@
-"""The front door: the accuracies that a setting will have, and what follows from them."""
+"""The front door: the accuracies that a setting will have."""
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cached_property
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from functools import lru_cache
 from math import nan, sqrt
 from typing import Any, overload
 
@@ -13,23 +14,28 @@ from legatee.errors import SettingError
 from legatee.theory.reduced.reduce import outside, reduced
 from legatee.theory.reduced.solve import solve
 from legatee.theory.reduced.table import fixed_normals
-from legatee.world.quantity import COUNTABLE, LARGEST, SMALLEST
 from legatee.world.setting import Setting
 
 TOLERANCE = 0.005  # standard error of an accuracy below which no replicas are added [fraction]
-NEGLIGIBLE = 0.005  # a gain that is called none [fraction]
-ENOUGH = 0.99  # an accuracy of scratch beyond which inheriting has nothing to add [fraction]
-MOST_SAMPLES = 10**7  # up to which scratch is followed when it is asked to catch up [count]
-ALPHAS = tuple(i / 10 for i in range(11))
+NEGLIGIBLE = 0.005  # a gain that counts as none [fraction]
+REMEMBERED = 4096  # predictions that are kept rather than computed again [count]
+
+
+class PredictedVerdict(StrEnum):
+    """Which network is predicted to be more accurate."""
+
+    INHERIT = "inherit"
+    SCRATCH = "scratch"
+    EITHER = "either"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What will become of a setting.
+    """The predicted accuracies of a setting.
 
     Accuracies are means over seeds, spreads their standard deviations over seeds. Where the theory
-    does not hold they are NaN, and ``outside`` says why. What costs more than the accuracies
-    themselves is computed when it is asked for.
+    does not apply they are NaN, and ``outside`` says why.
 
     Attributes:
         setting: The setting.
@@ -41,7 +47,7 @@ class Prediction:
         inherited_spread: Spread of ``inherited`` [fraction].
         error: Standard error of ``gain`` as it was computed, from finitely many replicas
             [fraction].
-        outside: Why nothing is predicted; empty if something is.
+        outside: Why nothing is predicted; empty if something is predicted.
     """
 
     setting: Setting
@@ -56,89 +62,23 @@ class Prediction:
 
     @property
     def gain(self) -> float:
-        """What inheriting adds to scratch's accuracy [fraction]."""
+        """Inherited accuracy minus that of scratch [fraction]."""
         return self.inherited - self.scratch
 
     @property
-    def verdict(self) -> str:
-        """``inherit``, ``scratch`` (negative transfer), ``either``, or ``unknown`` if outside."""
+    def verdict(self) -> PredictedVerdict:
+        """Which of both is better: whether the gain is more than half a point and its error."""
         if self.outside:
-            return "unknown"
+            return PredictedVerdict.UNKNOWN
         if abs(self.gain) <= max(NEGLIGIBLE, 2 * self.error):
-            return "either"
-        return "inherit" if self.gain > 0 else "scratch"
-
-    @cached_property
-    def best_alpha(self) -> float:
-        """The inheritance ratio, of tenths, with the best inherited accuracy; the least of equals.
-
-        About 30 ms. NaN if outside.
-        """
-        if self.outside:
-            return nan
-        first, second = self.setting.resolved
-        possible = [alpha for alpha in ALPHAS if alpha * second.m <= first.m]
-        found = [predict(replace(self.setting, alpha=alpha)).inherited for alpha in possible]
-        good = [a for a, x in zip(possible, found, strict=True) if x >= max(found) - NEGLIGIBLE]
-        return good[0]
-
-    @cached_property
-    def crossover(self) -> int | None:
-        """Downstream samples with which scratch gets as far as inheriting does with what it has.
-
-        The setting's own number if inheriting is no better; ``None`` if scratch does not get there
-        within what the theory is for and ten million samples. About 50 ms. To one part in a
-        hundred of where the predicted accuracies meet, which are themselves known to half a point.
-        """
-        if self.outside:
-            return None
-        low = high = self.setting.downstream.n
-        if self.gain <= 0:
-            return low
-        while (scratch := self._scratch_with(high)) < self.inherited:
-            low, high = high, 2 * high
-            if high > MOST_SAMPLES:
-                return None
-        while high - low > max(1, 0.01 * low):  # a NaN is where the theory ends, not below anything
-            middle = (low + high) // 2
-            if (there := self._scratch_with(middle)) < self.inherited:
-                low = middle
-            else:
-                high, scratch = middle, there
-        return high if scratch >= self.inherited else None
-
-    @cached_property
-    def limiting_factor(self) -> str:
-        """What keeps inheriting from doing better, in words.
-
-        Either scratch is good enough, or it is the one of three factors of which twice as much
-        would help most: universal signal (at the same downstream signal), less upstream noise, or
-        upstream samples. About 15 ms.
-        """
-        if self.outside:
-            return "unknown"
-        if self.scratch >= ENOUGH:
-            return "the downstream data are already enough"
-        doubled = {words: predict(better).inherited for words, better in _doubled(self.setting)}
-        known = {words: accuracy for words, accuracy in doubled.items() if accuracy == accuracy}
-        words = max(known, key=lambda words: known[words], default="")
-        if not words or known[words] - self.inherited <= NEGLIGIBLE:
-            return "nothing upstream would change much"
-        return words
+            return PredictedVerdict.EITHER
+        return PredictedVerdict.INHERIT if self.gain > 0 else PredictedVerdict.SCRATCH
 
     def to_json(self) -> str:
-        """Return the prediction as JSON text, what is computed when asked for included."""
+        """Return the prediction as JSON text, with its gain and verdict; ``null`` for NaN."""
         own: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         own |= {"setting": asdict(self.setting), "gain": self.gain, "verdict": self.verdict}
-        own |= {"best_alpha": self.best_alpha, "crossover": self.crossover}
-        own |= {"limiting_factor": self.limiting_factor}
-        plain = {k: None if isinstance(v, float) and v != v else v for k, v in own.items()}
-        return json.dumps(plain, indent=1)
-
-    def _scratch_with(self, samples: int) -> float:
-        """Return scratch's accuracy with so many samples, NaN if outside."""
-        downstream = replace(self.setting.downstream, n=samples)
-        return predict(replace(self.setting, downstream=downstream, alpha=0)).scratch
+        return json.dumps({k: None if v != v else v for k, v in own.items()}, indent=1)
 
 
 @overload
@@ -164,13 +104,14 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
         with more than 20 filters by less; no signal or noise level above 1e6 times the least
         noise level. Elsewhere the prediction says so. Mean errors against simulation, about 0.2
         points, are in benchmarks/README.md; where starts are not small they reach 1 point.
-        Scratch is predicted on the same samples as inheriting; how many these are depends on what
-        is upstream, and moves it within its error of half a point.
+        Scratch and inherited accuracy are computed on the same simulated samples. Their number
+        depends on the upstream task, so the scratch prediction can shift by up to its standard
+        error (0.5 points) when only the upstream task changes.
 
     Example:
         >>> from legatee.world.setting import EXAMPLE
         >>> prediction = predict(EXAMPLE)
-        >>> round(prediction.scratch, 3), round(prediction.inherited, 3), prediction.verdict
+        >>> round(prediction.scratch, 3), round(prediction.inherited, 3), prediction.verdict.value
         (0.901, 0.974, 'inherit')
     """
     if isinstance(settings, Setting):
@@ -180,6 +121,7 @@ def predict(settings: Setting | Iterable[Setting]) -> Prediction | list[Predicti
     return [predict(setting) for setting in settings]
 
 
+@lru_cache(maxsize=REMEMBERED)
 def _predict(setting: Setting) -> Prediction:
     """Solve the reduced model of one setting."""
     if reasons := outside(setting):
@@ -224,17 +166,3 @@ def _unknown(setting: Setting, outside: tuple[str, ...]) -> Prediction:
         error=nan,
         outside=outside,
     )
-
-
-def _doubled(setting: Setting) -> Iterator[tuple[str, Setting]]:
-    """Yield settings in which one of the paper's three factors is twice as favourable."""
-    up, down = setting.upstream, setting.downstream
-    signal = setting.u_norm**2 + down.v_norm**2
-    universal = min(2 * setting.u_norm**2, signal) or signal / 20  # of none, a twentieth
-    u_norm = min(sqrt(universal), LARGEST)
-    rest = replace(down, v_norm=sqrt(max(signal - universal, 0)))
-    yield "the universal signal is weak", replace(setting, u_norm=u_norm, downstream=rest)
-    quiet = replace(up, sigma_p=max(up.sigma_p / sqrt(2), SMALLEST))
-    yield "the upstream noise is strong", replace(setting, upstream=quiet)
-    many = replace(up, n=min(2 * up.n, COUNTABLE))
-    yield "the upstream samples are few", replace(setting, upstream=many)

@@ -1,16 +1,18 @@
-"""Named axes laid over a setting: every combination of their values is a setting."""
+"""Named axes that vary fields of a setting: every combination of their values is a setting."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from math import prod
 from typing import Any
 
 from legatee.errors import SettingError, UnknownNameError
-from legatee.world.quantity import QUANTITIES
-from legatee.world.setting import FIELDS, Setting, Value, fields
+from legatee.rounding import inherited_count
+from legatee.world.quantity import QUANTITIES, TRAINING, brief
+from legatee.world.setting import FIELDS, TASKS, Setting, Value, check_rule, fields
 
-AGREEING = ("alpha", "m", "upstream.m", "downstream.m")  # no more inherited than there are
+MOST = 10**7  # settings of a grid [count]
+COUNTED = ("alpha", "m", "upstream.m", "downstream.m")  # they decide how many are inherited
 Values = tuple[Value, ...] | tuple[tuple[Value, ...], ...]
 
 
@@ -18,8 +20,9 @@ Values = tuple[Value, ...] | tuple[tuple[Value, ...], ...]
 class Grid:
     """Settings that differ from one another along named axes.
 
-    Iterating yields them with the last axis running fastest. Values, and combinations that must
-    agree, are checked when the grid is made, without making every setting.
+    Iterating yields them with the last axis running fastest. Values, and whether the upstream
+    network has as many filters as are inherited, are checked when the grid is made, without making
+    every setting.
 
     Attributes:
         base: What all of them have in common.
@@ -28,8 +31,8 @@ class Grid:
             values holds one for each field, and the first field's tell them apart.
 
     Raises:
-        SettingError: If there is no axis, an axis has no value or the same one twice, or a
-            value is out of range.
+        SettingError: If there is no axis, an axis has no value, the same one twice or no effect, a
+            value is out of range, or there are more than ten million settings.
         UnknownNameError: If an axis is no field of a setting.
 
     Example:
@@ -46,22 +49,55 @@ class Grid:
 
     def __post_init__(self) -> None:
         if not isinstance(self.base, Setting):
-            raise SettingError(f"base is {self.base!r}; expected a Setting")
+            raise SettingError(f"base is {brief(self.base)}; expected a Setting")
         if not self.axes:
             raise SettingError("the grid has no axes; give at least one field and its values")
-        axes = {_name(name): _values(_name(name), given) for name, given in self.axes.items()}
+        if not isinstance(self.axes, Mapping):
+            raise SettingError(f"axes is {brief(self.axes)}; expected fields with lists of values")
+        axes = {_name(name): _values(_name(name), values) for name, values in self.axes.items()}
         object.__setattr__(self, "axes", axes)
-        named = [field for name in axes for field in name.split(",")]
+        if (settings := prod(self.shape)) > MOST:
+            raise SettingError(
+                f"the grid has {' x '.join(map(str, self.shape))} = {settings:,} settings; "
+                f"expected {MOST:,} at most"
+            )
+        self._check_names()
+        self._check_filters()
+
+    def _check_names(self) -> None:
+        """Refuse two names for one quantity: of two values one would be ignored."""
+        named = [field for name in self.axes for field in name.split(",")]
         if twice := [name for name in named if named.count(name) > 1]:
             raise SettingError(f"the grid has {twice[0]} on two axes; expected it on one")
-        agrees = {name: bool(set(AGREEING) & set(name.split(","))) for name in axes}
-        for name, values in axes.items():  # each value with the base ...
-            if not agrees[name]:
-                for value in values:
-                    self._setting([(name, value)])
-        agreeing = [[(name, value) for value in axes[name]] for name in axes if agrees[name]]
-        for chosen in product(*agreeing):  # ... and together where they must agree
-            self._setting(chosen)
+        own = set(named) | {name for name, value in fields(self.base).items() if value is not None}
+        for name in TRAINING:
+            if name in named and all(f"{task}.{name}" in own for task in TASKS):
+                raise SettingError(
+                    f"the grid's axis {name} changes nothing, because both tasks have values of "
+                    f"their own: upstream.{name} and downstream.{name}"
+                )
+
+    def _check_filters(self) -> None:
+        """Refuse combinations that would inherit more filters than the upstream network has.
+
+        The condition is monotone in each field, so that of an axis with only one of these fields
+        the smallest and the largest value are enough.
+        """
+        axes = []
+        for name, values in self.axes.items():
+            names = name.split(",")
+            fields_here = [field for field in names if field in COUNTED]
+            if len(fields_here) == 1:
+                at = names.index(fields_here[0])
+                key = (lambda value, at=at: value[at]) if len(names) > 1 else None
+                axes.append([(name, pick(values, key=key)) for pick in (min, max)])
+            elif fields_here:
+                axes.append([(name, value) for value in values])
+        for chosen in product(*axes):
+            every = {**fields(self.base), **_by_field(chosen)}
+            m = {task: every[f"{task}.m"] or every["m"] for task in TASKS}
+            if inherited_count(every["alpha"], m["downstream"]) > m["upstream"]:
+                self._setting(chosen)  # which is refused, in a sentence of its own
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -76,12 +112,15 @@ class Grid:
     @property
     def coords(self) -> dict[str, tuple[str, tuple[Value, ...]]]:
         """For each field that changes, the axis it changes along and its values there."""
-        found: dict[str, tuple[str, tuple[Value, ...]]] = {}
+        columns_by_field: dict[str, tuple[str, tuple[Value, ...]]] = {}
         for name, values in self.axes.items():
             names = name.split(",")
             columns: Any = zip(*values, strict=True) if len(names) > 1 else [values]
-            found |= {f: (names[0], tuple(c)) for f, c in zip(names, columns, strict=True)}
-        return found
+            columns_by_field |= {
+                field: (names[0], tuple(column))
+                for field, column in zip(names, columns, strict=True)
+            }
+        return columns_by_field
 
     def __hash__(self) -> int:
         return hash((self.base, tuple(self.axes.items())))
@@ -103,51 +142,64 @@ class Grid:
 
     def _setting(self, own: Sequence[tuple[str, object]]) -> Setting:
         """Return the base setting with some fields of its own."""
-        every: dict[str, object] = {**fields(self.base)}
-        for name, value in own:
-            names = name.split(",")
-            values = value if isinstance(value, tuple) else (value,)
-            every |= dict(zip(names, values, strict=True))
+        every = {**fields(self.base), **_by_field(own)}
         return Setting.of({name: value for name, value in every.items() if value is not None})
 
 
-def _name(given: str) -> str:
-    """Return an axis' name, without spaces, its fields known."""
-    names = [part.strip() for part in str(given).split(",")]
+def _by_field(own: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the values of some axes by field."""
+    every: dict[str, Any] = {}
+    for name, value in own:
+        values = value if isinstance(value, tuple) else (value,)
+        every |= dict(zip(name.split(","), values, strict=True))
+    return every
+
+
+def _name(axis: object) -> str:
+    """Return an axis' name without spaces, if its fields are known."""
+    names = [part.strip() for part in str(axis).split(",")]
     for name in names:
         if name not in FIELDS:
             raise UnknownNameError("field", name, FIELDS)
     return ",".join(names)
 
 
-def _values(name: str, given: Iterable[object]) -> Values:
+def _values(name: str, values: object) -> Values:
     """Return the values of an axis as plain numbers or words."""
-    if isinstance(given, str | set) or not isinstance(given, Iterable):
-        raise SettingError(f"the grid's axis {name} is {given!r}; expected a list of values")
     names = name.split(",")
-    rows = [value if len(names) > 1 else (value,) for value in given]
-    if not rows:
-        raise SettingError(f"the grid's axis {name} is empty; expected a value or more")
+    rows = _rows(name, values, len(names))
     for row in rows:
         if not isinstance(row, list | tuple) or len(row) != len(names):
             raise SettingError(
-                f"the grid's axis {name} has a value {row!r}; expected one for each of the "
+                f"the grid's axis {name} has a value {brief(row)}; expected one for each of the "
                 f"{len(names)} fields"
             )
-    checked = [
-        tuple(_value(*pair) for pair in zip(names, row, strict=True))  # type: ignore[call-overload]
-        for row in rows
-    ]
-    if len({row[0] for row in checked}) < len(checked):
+    checked = [tuple(_value(*pair) for pair in zip(names, row, strict=True)) for row in rows]
+    firsts = [row[0] for row in checked]
+    if len(set(firsts)) < len(firsts):
+        twice = next(value for value in firsts if firsts.count(value) > 1)
+        raise SettingError(f"the grid's axis {name} has the value {twice!r} twice")
+    return tuple(checked) if len(names) > 1 else tuple(firsts)
+
+
+def _rows(name: str, values: object, width: int) -> list[Any]:
+    """Return the values of an axis, each as a row of one for each field."""
+    if isinstance(values, str | set | Mapping) or not isinstance(values, Iterable):
+        raise SettingError(f"the grid's axis {name} is {brief(values)}; expected a list of values")
+    try:
+        rows = list(islice(values, MOST + 1))
+    except TypeError as error:  # such as an array without dimensions
         raise SettingError(
-            f"the grid's axis {name} has a value twice: {[row[0] for row in checked]}"
-        )
-    return tuple(checked) if len(names) > 1 else tuple(row[0] for row in checked)
+            f"the grid's axis {name} is {brief(values)}; expected a list of values"
+        ) from error
+    if not rows:
+        raise SettingError(f"the grid's axis {name} is empty; expected a value or more")
+    if len(rows) > MOST:
+        raise SettingError(f"the grid's axis {name} has more than {MOST:,} values")
+    return rows if width > 1 else [(value,) for value in rows]
 
 
 def _value(name: str, value: object) -> Value:
     """Return a value as a plain number or word."""
     quantity = QUANTITIES.get(name)
-    if quantity:
-        return quantity.check(name, value)
-    return str(value)
+    return quantity.check(name, value) if quantity else check_rule(value)

@@ -1,27 +1,49 @@
-"""What the numbers of a setting are: their meaning, their units, and the values they may have."""
+"""The numbers of a setting: their meaning, their units, and the values they may have."""
 
 from contextlib import suppress
 from dataclasses import dataclass
 from math import floor, nan
 from numbers import Real
+from reprlib import Repr
 from typing import Any
 
 from legatee.errors import SettingError
 
 COUNTABLE = 10**15  # whole numbers up to here are exact in floating point
-SMALLEST, LARGEST = 1e-30, 1e30  # other numbers: what formulas make of them is in floating point
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+SMALLEST, LARGEST = 1e-30, 1e30  # other numbers: so that what is computed of them is finite
+
+
+def brief(value: object) -> str:
+    """Return a value for an error message: shortened, however large, long or deeply nested.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        Its ``repr``, or the beginning and the end of it.
+
+    Example:
+        >>> brief(0.5), brief(10**5000)
+        ('0.5', 'a very large int')
+    """
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python refuses to write out whole numbers of more than 4,300 digits
+        return f"a very large {type(value).__name__}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """What one field of a setting is, and which values it may have.
+    """A field of a setting: its meaning, and the values it may have.
 
     Attributes:
-        about: What it is, in a few words.
-        units: What one is one of.
+        about: Its meaning in a few words.
+        units: Its unit.
         low: Least value.
         high: Greatest value, ``None`` for the largest that can be computed with.
-        whole: Whether only whole numbers are meant.
+        whole: Whether it must be a whole number.
     """
 
     about: str
@@ -40,14 +62,15 @@ class Quantity:
     @property
     def range(self) -> str:
         """The allowed values, in words."""
-        return f"a {'whole ' * self.whole}number from {self.low:g} to {self.most:g}"
+        kind = "a whole number" if self.whole else "a number"
+        return f"{kind} from {self.low:g} to {self.most:g}"
 
     def check(self, name: str, value: Any) -> Any:
         """Return ``value`` as an ``int`` or a ``float`` if it is in range.
 
         Args:
             name: The field's name, for the error.
-            value: What was given; NumPy's numbers are numbers.
+            value: The value; NumPy's numbers are numbers.
 
         Returns:
             The number.
@@ -65,7 +88,7 @@ class Quantity:
             and not (self.whole and number != floor(number))
         )
         if not fits:
-            raise SettingError(f"{name} is {value!r}; expected {self.range}")
+            raise SettingError(f"{name} is {brief(value)}; expected {self.range}")
         return int(value) if self.whole else number
 
 
@@ -97,9 +120,9 @@ QUANTITIES: dict[str, Quantity] = {
     "label_noise": Quantity(
         about="chance that a training label is flipped, both tasks", units="fraction", high=0.5
     ),
-    "weight_decay": Quantity(about="pull of the weights towards 0", units="signal^2"),
+    "weight_decay": Quantity(about="strength of weight decay", units="signal^2"),
     "l2_sp": Quantity(
-        about="pull of the weights towards their start, downstream", units="signal^2"
+        about="strength of the pull towards the initial weights, downstream", units="signal^2"
     ),
     "active_threshold": Quantity(
         about="share of downstream samples a filter must be active on, inherit = active",

@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from math import floor
 from typing import Any, Self
 
 from legatee.errors import SettingError, UnknownNameError
-from legatee.world.quantity import QUANTITIES, TASK, TRAINING, Quantity
+from legatee.rounding import inherited_count
+from legatee.world.quantity import QUANTITIES, TASK, TRAINING, Quantity, brief
 
 RULES = ("random", "selected", "active")
+TASKS = ("upstream", "downstream")  # in the order of ``Setting.resolved``
 Value = int | float | str
 
 
@@ -135,15 +136,14 @@ class Setting:
 
     def __post_init__(self) -> None:
         _check(self, {k: q for k, q in QUANTITIES.items() if "." not in k})
-        if self.inherit not in RULES:
-            raise UnknownNameError("inherit", str(self.inherit), RULES)
-        for name in ("upstream", "downstream"):
-            if not isinstance(given := getattr(self, name), Task):
-                raise SettingError(f"{name} is {given!r}; expected a Task")
-        if self.inherited_filters > (there := self.resolved[0].m):
+        check_rule(self.inherit)
+        for name in TASKS:
+            if not isinstance(task := getattr(self, name), Task):
+                raise SettingError(f"{name} is {brief(task)}; expected a Task")
+        if self.inherited_filters > (upstream_m := self.resolved[0].m):
             raise SettingError(
                 f"alpha is {self.alpha:g}, so {self.inherited_filters} filters per sign would be "
-                f"inherited; expected at most the upstream network's {there} (upstream.m)"
+                f"inherited; expected at most the upstream network's {upstream_m} (upstream.m)"
             )
 
     @cached_property
@@ -154,8 +154,7 @@ class Setting:
     @property
     def inherited_filters(self) -> int:
         """Filters of each sign that are inherited: alpha m, rounded, halves up [count]."""
-        share = self.alpha * self.resolved[1].m
-        return floor(share + 0.5 + 1e-9)  # so that 0.35 * 10 is 3.5, and becomes 4
+        return inherited_count(self.alpha, self.resolved[1].m)
 
     def _resolve(self, task: Task) -> ResolvedTask:
         """Fill in what a task takes from the setting."""
@@ -188,16 +187,18 @@ class Setting:
             UnknownNameError: If there is no field of some name.
         """
         try:
-            given = json.loads(text)
+            values = json.loads(text)
         except (TypeError, ValueError) as error:
             raise SettingError(f"not a setting: {error}") from error
-        if not isinstance(given, dict):
-            raise SettingError(f"not a setting: expected a table of fields, got {given!r}")
-        return cls.of(given)
+        except RecursionError as error:
+            raise SettingError("not a setting: the JSON text is nested too deeply") from error
+        if not isinstance(values, dict):
+            raise SettingError(f"not a setting: expected a table of fields, got {brief(values)}")
+        return cls.of(values)
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Self:
-        """Make a setting from its fields.
+        """Make a setting of its fields.
 
         Args:
             fields: Values by name; a task as itself, a table, or by dotted names: ``upstream.n``.
@@ -211,23 +212,23 @@ class Setting:
         """
         flat: dict[str, Any] = {}
         for name, value in fields.items():
-            if name in ("upstream", "downstream") and isinstance(value, Mapping | Task):
+            if name in TASKS and isinstance(value, Mapping | Task):
                 own = asdict(value) if isinstance(value, Task) else value
                 flat |= {f"{name}.{k}": v for k, v in own.items() if v is not None}
             else:
                 flat[name] = value
         for name in flat:
             if name not in FIELDS:
-                raise UnknownNameError("field", name, FIELDS)
+                raise UnknownNameError("field", str(name), FIELDS)
         if missing := [name for name in REQUIRED if name not in flat]:
-            raise SettingError(f"the setting has no {', no '.join(missing)}")
+            raise SettingError(f"the setting lacks {', '.join(missing)}")
         rest: dict[str, Any] = {name: value for name, value in flat.items() if "." not in name}
         return cls(upstream=_task("upstream", flat), downstream=_task("downstream", flat), **rest)
 
 
 FIELDS = (*QUANTITIES, "inherit")
-"""Dotted names of everything that a setting is made of."""
-_OPTIONAL = {f"{task}.{k}" for task in ("upstream", "downstream") for k in TRAINING} | {
+"""Dotted names of all fields of a setting."""
+_OPTIONAL = {f"{task}.{k}" for task in TASKS for k in TRAINING} | {
     "noise_signal_correlation",
     "label_noise",
     "weight_decay",
@@ -236,11 +237,11 @@ _OPTIONAL = {f"{task}.{k}" for task in ("upstream", "downstream") for k in TRAIN
     "inherit",
 }
 REQUIRED = tuple(name for name in FIELDS if name not in _OPTIONAL)
-"""Those without a default."""
+"""Fields without a default."""
 
 
 def fields(setting: Setting) -> dict[str, Value | None]:
-    """Return everything that a setting is made of.
+    """Return the values of all fields of a setting.
 
     Args:
         setting: The setting.
@@ -259,6 +260,23 @@ def fields(setting: Setting) -> dict[str, Value | None]:
     return values
 
 
+def check_rule(rule: object) -> str:
+    """Return the name of a rule by which upstream filters are chosen.
+
+    Args:
+        rule: The name.
+
+    Returns:
+        The same.
+
+    Raises:
+        UnknownNameError: If there is no such rule.
+    """
+    if not isinstance(rule, str) or rule not in RULES:
+        raise UnknownNameError("inherit", brief(rule).strip("'"), RULES)
+    return rule
+
+
 def _task(name: str, flat: Mapping[str, Any]) -> Task:
     """Make one task from a setting's fields by their dotted names."""
     own = {k.partition(".")[2]: v for k, v in flat.items() if k.startswith(f"{name}.")}
@@ -269,7 +287,7 @@ def _task(name: str, flat: Mapping[str, Any]) -> Task:
 
 
 def _check(of: Task | Setting, quantities: Mapping[str, Quantity]) -> None:
-    """Hold every field to its range, and make it a plain number."""
+    """Check that every field is in its range, and make it a plain number."""
     for name, quantity in quantities.items():
         object.__setattr__(of, name, quantity.check(name, getattr(of, name)))
 
@@ -285,4 +303,4 @@ EXAMPLE = Setting(
     sigma_0=1e-4,
     steps=200,
 )
-"""A setting to start from, in which inheriting helps; with ``u_norm=0`` it hurts."""
+"""The default of the command line: inheriting helps; with ``u_norm=0`` it hurts."""

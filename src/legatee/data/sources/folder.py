@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from legatee.data.examples import Examples
-from legatee.errors import DataError
+from legatee.errors import DataError, listed
 from legatee.specs import Range, read_options
 
 SIZE = 64  # side of the images unless asked otherwise [pixel]
 SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation")
 NO_IMAGES = ("thumbs.db", "desktop.ini", "__macosx")  # what file managers leave behind
 MOST_PIXELS = 50_000_000  # of one image before it is resized; 150 MB of memory [count]
-MOST_NAMED = 5  # files that one message lists [count]
 
 
 def load(options: str, spec: str) -> Examples:
@@ -52,12 +51,11 @@ def load(options: str, spec: str) -> Examples:
             except DataError as error:
                 raise DataError(f"{spec!r}: {str(file)!r}: {error}") from error
             except Exception:  # decoders of damaged files raise whatever they stumble upon
-                unreadable.append(repr(str(file)))
+                unreadable.append(str(file))
     if unreadable:
-        more = f" and {len(unreadable) - MOST_NAMED} more" if len(unreadable) > MOST_NAMED else ""
         raise DataError(
-            f"{spec!r}: {len(unreadable)} files cannot be read as images: "
-            f"{', '.join(unreadable[:MOST_NAMED])}{more}; remove or replace them"
+            f"{spec!r}: {len(unreadable):,} files cannot be read as images: "
+            f"{listed(unreadable)}; remove or replace them"
         )
     return Examples(
         inputs=torch.from_numpy(np.stack(images)),
@@ -89,10 +87,13 @@ def _classes(path: str, spec: str) -> dict[str, list[Path]]:
 
 def _files(folder: Path) -> list[Path]:
     """Return all files below a folder but hidden ones, sorted, however deep the folders are."""
-    found = []
-    for where, below, names in os.walk(folder):
-        below[:] = [name for name in below if _is_wanted(name)]
-        found += [Path(where, name) for name in names if _is_wanted(name)]
+    found: list[Path] = []
+    folders = [folder]
+    while folders:  # os.walk calls itself, and folders may be deeper than Python's stack
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if _is_wanted(entry.name):
+                    (folders if entry.is_dir() else found).append(Path(entry.path))
     return sorted(found)
 
 

@@ -37,7 +37,7 @@ def load(options: str, spec: str) -> Examples:
     labels = arrays.get("labels", arrays.get("y"))
     if inputs is None or labels is None:
         raise DataError(
-            f"{spec!r} holds {', '.join(map(repr, arrays)) or 'no arrays'}; "
+            f"{spec!r}: the file holds {', '.join(map(repr, arrays)) or 'no arrays'}; "
             "expected 'inputs' (or 'x') and 'labels' (or 'y')"
         )
     if inputs.dtype.kind not in "buif" or labels.dtype.kind not in "uif" or not labels.ndim:
@@ -74,7 +74,7 @@ def _arrays(path: Path, spec: str) -> dict[str, NDArray[Any]]:
     except DataError:
         raise
     except Exception as error:  # damage shows in many ways: zip, zlib, headers, memory
-        raise DataError(f"{spec!r} is no readable file of plain arrays: {error}") from error
+        raise DataError(f"{spec!r}: this is no readable file of plain arrays: {error}") from error
     return {key: array for key, array in arrays.items() if isinstance(array, np.ndarray)}
 
 

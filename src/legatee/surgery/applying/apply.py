@@ -1,4 +1,4 @@
-"""Apply a transfer plan: all of it or nothing, with a receipt that accounts for every element."""
+"""Apply a transfer plan: all of it or nothing, with a receipt for every element."""
 
 from collections import ChainMap, defaultdict
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from legatee.errors import TransferError
 from legatee.plans.plan import Move, TransferPlan
-from legatee.plans.receipt import Receipt, account
+from legatee.plans.receipt import Receipt
 from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.casts import Allowed, check_types, check_values, is_finite
 from legatee.surgery.applying.elements import copy, take, write
@@ -26,18 +26,18 @@ def inherit(
 ) -> Receipt:
     """Copy into ``target``, in place, what ``plan`` says it inherits from ``source``.
 
-    Whatever can be told from names, shapes and types is checked before the first element is
-    written. If anything fails later on, a number that may not pass, an interrupt, every element
-    is put back: the target is bit for bit what it was.
+    Names, shapes and types are checked before the first element is written. If anything fails
+    after that, such as a NaN that may not be copied or an interrupt, every element is restored:
+    the target is bit for bit as it was.
 
     Args:
         plan: Made by :func:`legatee.plan` for networks of these two architectures.
         source: Upstream network, or its state; only read.
-        target: Downstream network. Its parameters stay the same objects in the same memory, so
-            optimisers, ties and memory formats are as before.
-        allow_rounding: Whether floating-point numbers may pass into a narrower type.
-        allow_nonfinite: Whether NaN and infinities may pass, those that a narrower type makes of
-            numbers beyond its range too.
+        target: Downstream network. Its parameters remain the same objects in the same memory, so
+            optimisers, tied parameters and memory formats are not affected.
+        allow_rounding: Whether floating-point values may be rounded to a narrower type.
+        allow_nonfinite: Whether NaN and infinite values may be copied, including values that
+            become infinite because they are beyond the range of a narrower type.
 
     Returns:
         An account of every element, with ``undo()``, which costs a copy of what was overwritten
@@ -58,19 +58,17 @@ def inherit(
     transfer = Transfer(
         plan, source, target, Allowed(rounding=allow_rounding, nonfinite=allow_nonfinite)
     )
-    with all_or_nothing(transfer.held[name] for name in transfer.moves) as restore:
+    with all_or_nothing(transfer.target[name] for name in transfer.moves) as restore:
         for name in transfer.moves:
-            transfer.fill(name, transfer.held[name])
-    receipt = Receipt(plan_digest=plan.digest, tensors=account(plan))
-    receipt._undo = restore
-    return receipt
+            transfer.fill(name, transfer.target[name])
+    return Receipt.of(plan, undo=restore)
 
 
 class Transfer(Mapping[str, Tensor]):
-    """The target's state as it would be with everything inherited, one tensor at a time.
+    """The target's state dict after the transfer, computed one tensor at a time.
 
-    Nothing is computed before a tensor is asked for, and nothing of the target is changed: to
-    write a network that inherited to a file, no more memory is needed than for its largest tensor.
+    A tensor is computed when it is asked for, and the target is not changed: writing the result to
+    a file needs no more memory than its largest tensor.
 
     Args:
         plan: Made for networks of these two architectures.
@@ -89,85 +87,98 @@ class Transfer(Mapping[str, Tensor]):
         target: nn.Module,
         allowed: Allowed,
     ):
-        self.held = state(target)
+        self.target = state(target)
         self.moves: dict[str, list[Move]] = defaultdict(list)
         for move in plan.moves:
             self.moves[move.target].append(move)
-        given = source if isinstance(source, Mapping) else state(source)
-        if isinstance(given, dict):
-            given = _untied(given)
-        _check_made_for(plan, given, self.held)
-        _check_memory(self.held, set(self.moves))
+        tensors = source if isinstance(source, Mapping) else state(source)
+        if isinstance(tensors, dict):
+            tensors = _untied(tensors)
+        _check_made_for(plan, tensors, self.target)
+        _check_memory(self.target, set(self.moves))
         for move in plan.moves:
             named = f"{move.source!r} into {move.target!r}"
-            value, into = given[move.source], self.held[move.target]
+            value, into = tensors[move.source], self.target[move.target]
             if value.is_meta or into.is_meta:
                 raise TransferError(
-                    f"cannot copy {named}: on the meta device there are shapes but no weights; "
-                    "give both networks their weights first"
+                    f"cannot copy {named}: on the meta device a tensor has a shape but no values; "
+                    "load weights into both networks first"
                 )
             check_types(value.dtype, into.dtype, named, allowed)
-        self._given = _apart(given, self.held, {move.source for move in plan.moves})
+        self._source = _apart(tensors, self.target, {move.source for move in plan.moves})
         self._allowed = allowed
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.held)
+        return iter(self.target)
 
     def __len__(self) -> int:
-        return len(self.held)
+        return len(self.target)
 
     def __getitem__(self, name: str) -> Tensor:
-        value = self.held[name].detach()
+        value = self.target[name].detach()
         return self.fill(name, value.clone()) if name in self.moves else value
 
     def fill(self, name: str, value: Tensor) -> Tensor:
-        """Write into a tensor what the plan says that it inherits.
+        """Copy into a tensor of the target what it inherits.
 
         Args:
             name: Its name in the target.
-            value: What it held so far; changed in place, even if this fails.
+            value: Its values so far; changed in place, even if this fails.
 
         Returns:
             The same tensor.
 
         Raises:
-            TransferError: If a value may not pass.
+            TransferError: If a value may not be copied.
         """
         moves = self.moves[name]
-        plain = True  # so far, what was written is known to be what was taken
+        plain = True  # as long as the types are equal, the values are as well
         for move in moves:
-            source = self._given[move.source].detach()
+            source = self._source[move.source].detach()
             plain = plain and source.dtype == value.dtype
             if move.blend is None:
                 copy(value, move.put, source, move.take)
             else:
                 write(value, move.put, blended(take(source, move.take), move))
-        if not (plain and is_finite(value)):  # what the target held before may be anything
+        if not (plain and is_finite(value)):  # the target's own values may be NaN
             for move in moves:
-                taken = blended(take(self._given[move.source].detach(), move.take), move)
+                taken = blended(take(self._source[move.source].detach(), move.take), move)
                 named = f"{move.source!r} into {move.target!r}"
                 check_values(take(value, move.put), taken, named, self._allowed)
         return value
 
 
 def _check_made_for(
-    plan: TransferPlan, given: Mapping[str, Tensor], held: Mapping[str, Tensor]
+    plan: TransferPlan, source: Mapping[str, Tensor], target: Mapping[str, Tensor]
 ) -> None:
-    """Refuse networks that the plan was not made for, and a plan that does nothing unasked."""
+    """Refuse networks that the plan was not made for, and a plan that copies nothing unasked."""
     if not plan.moves and plan.options.alpha > 0:
         reasons = "; ".join(f"{rest.target}: {rest.reason}" for rest in plan.untouched[:3])
-        raise TransferError(f"nothing would be inherited ({reasons or 'the plan is empty'})")
-    wanted = {move.source: move.source_shape for move in plan.moves}
-    for which, digest, tensors, first in (
-        ("source", plan.source_digest, given, _difference(wanted, given, whole=False)),
-        ("target", plan.target_digest, held, _difference(plan.shapes, held, whole=True)),
+        raise TransferError(
+            f"nothing would be inherited ({reasons or 'the plan is empty'}); make another plan, "
+            "for example with match= (--match)"
+        )
+    used = {move.source: move.source_shape for move in plan.moves}
+    for side, digest, tensors, difference, otherwise in (
+        (
+            "source",
+            plan.source_digest,
+            source,
+            _difference(used, source, whole=False),
+            "its tensors differ in their types, or those that the plan does not use do",
+        ),
+        (
+            "target",
+            plan.target_digest,
+            target,
+            _difference(plan.shapes, target, whole=True),
+            "its tensors differ in their types",
+        ),
     ):
-        actual = architecture_digest(tensors)
-        if first or actual != digest:
+        if difference or architecture_digest(tensors) != digest:
             raise TransferError(
-                f"the plan was made for another {which} (architecture {digest}, this one is "
-                f"{actual}: {first or 'other number types, or tensors that the plan leaves out'})"
-                "; plan again, or build the network that it was made for"
+                f"the plan was made for another {side}: {difference or otherwise}; make a plan for "
+                f"this {side}, or give the {side} that the plan was made for"
             )
 
 
@@ -177,41 +188,44 @@ def _difference(
     """Name the first tensor that is not as planned, or return nothing."""
     for name, shape in planned.items():
         if name not in actual:
-            return f"it has no {name!r}"
-        if (found := tuple(actual[name].shape)) != shape:
-            return f"{name!r} is {found}, planned for {shape}"
+            return f"it has no tensor {name!r}"
+        if (actual_shape := tuple(actual[name].shape)) != shape:
+            return f"{name!r} has shape {actual_shape}, and the plan expects {shape}"
     unplanned = [name for name in actual if name not in planned] if whole else []
-    return f"the plan does not account for {unplanned[0]!r}" if unplanned else ""
+    return f"the plan does not account for its tensor {unplanned[0]!r}" if unplanned else ""
 
 
-def _check_memory(held: Mapping[str, Tensor], written: set[str]) -> None:
-    """Refuse to write to tensors that lie in the same memory without being one tensor."""
+def _check_memory(target: Mapping[str, Tensor], written: set[str]) -> None:
+    """Refuse to write to tensors that overlap in memory without being one parameter."""
     spans = sorted(
         (value.data_ptr(), value.data_ptr() + value.nbytes, name)
-        for name, value in held.items()
+        for name, value in target.items()
         if value.nbytes and not value.is_meta
     )
-    for (_, end, one), (start, _, other) in pairwise(spans):
-        if start < end and {one, other} & written:
+    for (_, end, name), (start, _, next_name) in pairwise(spans):
+        if start < end and {name, next_name} & written:
             raise TransferError(
-                f"{one!r} and {other!r} of the target share memory without being one parameter; "
-                "make them one, or give each its own"
+                f"{name!r} and {next_name!r} of the target share memory without being one "
+                "parameter; tie them, or give each memory of its own"
             )
 
 
-def _untied(given: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state without the second names of tied tensors, as a network's own state is."""
+def _untied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict with one name for each tied tensor, as a network's own state has."""
     first: dict[object, str] = {}
-    for name, value in given.items():
+    for name, value in tensors.items():
         place = (value.data_ptr(), value.shape, value.stride()) if value.data_ptr() else name
         first.setdefault(place, name)
-    return given if len(first) == len(given) else {name: given[name] for name in first.values()}
+    if len(first) == len(tensors):
+        return tensors
+    return {name: tensors[name] for name in first.values()}
 
 
 def _apart(
-    given: Mapping[str, Tensor], held: Mapping[str, Tensor], needed: set[str]
+    source: Mapping[str, Tensor], target: Mapping[str, Tensor], needed: set[str]
 ) -> Mapping[str, Tensor]:
-    """Return the source's tensors, copies of those that lie in memory of the target."""
-    mine = {value.untyped_storage().data_ptr() for value in held.values()}
-    shared = [name for name in needed if given[name].untyped_storage().data_ptr() in mine]
-    return ChainMap({name: given[name].detach().clone() for name in shared}, given)  # type: ignore[arg-type]
+    """Return the source's tensors, with copies of those that share memory with the target."""
+    written = {value.untyped_storage().data_ptr() for value in target.values()}
+    shared = [name for name in needed if source[name].untyped_storage().data_ptr() in written]
+    copies = {name: source[name].detach().clone() for name in shared}
+    return ChainMap(copies, source)  # type: ignore[arg-type]

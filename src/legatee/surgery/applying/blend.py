@@ -11,19 +11,20 @@ from legatee.plans.positions import expand
 
 
 def blended(taken: Tensor, move: Move) -> Tensor:
-    """Compute what a move writes from what it takes.
+    """Compute the values that a move writes from those that it takes.
 
     Args:
-        taken: The elements at ``move.take``, one axis for each.
+        taken: The elements at ``move.take`` [count per axis].
         move: The move, with a blend or without.
 
     Returns:
-        The elements for ``move.put``; ``taken`` itself where the move is a plain copy.
+        The values for ``move.put``; ``taken`` itself where the move is a plain copy.
 
     Source:
         timm's ``resample_abs_pos_embed`` and ``adapt_input_conv``.
 
     Example:
+        >>> from legatee.plans.moves import Blend
         >>> move = Move(source="w", target="w", source_shape=(2, 3), target_shape=(2, 1),
         ...             take=("0:2", "0:3"), put=("0:2", "0:1"), blend=Blend(axis=1, how="sum"))
         >>> blended(torch.arange(6.0).reshape(2, 3), move).tolist()
@@ -44,14 +45,14 @@ def blended(taken: Tensor, move: Move) -> Tensor:
 
 
 def _padded(taken: Tensor, sides: list[int]) -> Tensor:
-    """Lay the last axes into the middle of longer ones, zeros around."""
+    """Place the last axes in the middle of longer ones, surrounded by zeros."""
     kernel = taken.shape[-len(sides) :]
     margins = [(side - old) // 2 for side, old in zip(sides, kernel, strict=True)]
     return functional.pad(taken, [m for margin in reversed(margins) for m in (margin, margin)])
 
 
 def _resized(taken: Tensor, axis: int, lead: int, wanted: int) -> Tensor:
-    """Resize the square grid that one axis holds, after the positions that lead."""
+    """Resize the square grid along one axis, after ``lead`` positions that are kept."""
     last = taken.movedim(axis, -1)
     ahead, grid = last[..., :lead], last[..., lead:]
     old, new = isqrt(grid.shape[-1]), isqrt(wanted - lead)

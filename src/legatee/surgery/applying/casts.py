@@ -1,4 +1,4 @@
-"""Which values may pass from one tensor into another: rules of types, rules of numbers."""
+"""Which values may be copied from one tensor into another: rules for types and for values."""
 
 import cmath
 from dataclasses import dataclass
@@ -11,71 +11,73 @@ from legatee.errors import TransferError
 
 @dataclass(frozen=True, kw_only=True)
 class Allowed:
-    """What a copy may do to values that it would be refused for.
+    """What a copy may do to values that is refused by default.
 
-    A type always passes into one that holds all of its values. Fractions never become whole
-    numbers, and whole numbers never others.
+    A copy into a type that holds every value of the source's type is always allowed. A copy that
+    would turn fractions into integers, or change an integer, is never allowed.
 
     Attributes:
-        rounding: Whether a floating-point number may pass into a narrower type.
-        nonfinite: Whether NaN and infinities may pass, those that a narrower type makes of
-            numbers beyond its range too.
+        rounding: Whether floating-point values may be rounded to a narrower type.
+        nonfinite: Whether NaN and infinite values may be copied, including values that become
+            infinite because they are beyond the range of a narrower type.
     """
 
     rounding: bool = False
     nonfinite: bool = False
 
 
-def check_types(given: torch.dtype, wanted: torch.dtype, what: str, allowed: Allowed) -> None:
-    """Refuse a copy between types that would lose something; no number is looked at.
+def check_types(source: torch.dtype, target: torch.dtype, what: str, allowed: Allowed) -> None:
+    """Refuse a copy between types that could change values; the values are not read.
 
     Args:
-        given: Type of what would be copied.
-        wanted: Type of what it would be copied into.
-        what: Names of both, for the message.
-        allowed: What it may do all the same.
+        source: Type of the tensor that would be copied.
+        target: Type of the tensor that it would be copied into.
+        what: Names of both tensors, for the message.
+        allowed: What the copy may do to values.
 
     Raises:
         TransferError: If the second type does not hold every value of the first.
     """
-    fractions = given.is_floating_point and wanted.is_floating_point
-    if given == wanted or _holds(wanted, given) or (allowed.rounding and fractions):
+    fractions = source.is_floating_point and target.is_floating_point
+    if source == target or _holds(target, source) or (allowed.rounding and fractions):
         return
+    advice = "pass allow_rounding=True (--allow-rounding), or convert" if fractions else "convert"
     raise TransferError(
-        f"cannot copy {what}: {given} into {wanted} would lose range or precision; "
-        + ("allow rounding, or convert" if fractions else "convert")
-        + " one of them first"
+        f"cannot copy {what}: converting {source} to {target} would lose range or precision; "
+        f"{advice} one of the networks first"
     )
 
 
-def check_values(written: Tensor, given: Tensor, what: str, allowed: Allowed) -> None:
-    """Refuse what was copied where it is no number any more, or not the same whole number.
+def check_values(written: Tensor, source: Tensor, what: str, allowed: Allowed) -> None:
+    """Refuse a copy whose values are not finite, or are not the integers that were copied.
 
     Args:
-        written: What the copy made of them.
-        given: The values that were copied.
-        what: Names of both, for the message.
-        allowed: What a copy may do.
+        written: The values after the copy.
+        source: The values that were copied.
+        what: Names of both tensors, for the message.
+        allowed: What the copy may do to values.
 
     Raises:
-        TransferError: If a value is NaN or infinite, or a whole number was rounded.
+        TransferError: If a value is NaN or infinite, or an integer was rounded.
     """
     if not _is_inexact(written):
         return
-    if not _is_inexact(given) and not written.to(given.dtype).equal(given):
+    if not _is_inexact(source) and not written.to(source.dtype).equal(source):
         raise TransferError(
-            f"cannot copy {what}: {written.dtype} does not hold its whole numbers exactly"
+            f"cannot copy {what}: {written.dtype} does not hold its integers exactly; convert one "
+            "of the networks first"
         )
     if allowed.nonfinite or is_finite(written):
         return
-    if is_finite(given):
+    if is_finite(source):
         raise TransferError(
-            f"cannot copy {what}: some numbers are beyond the range of {written.dtype} and would "
-            "become infinite; allow what is not finite, or convert the source first"
+            f"cannot copy {what}: some values are beyond the range of {written.dtype} and would "
+            "become infinite; pass allow_nonfinite=True (--allow-nonfinite), or convert the source "
+            "first"
         )
     raise TransferError(
-        f"cannot copy {what}: it holds NaN or infinite weights; mend the source, or allow what is "
-        "not finite"
+        f"cannot copy {what}: the source has NaN or infinite values there; repair the source, or "
+        "pass allow_nonfinite=True (--allow-nonfinite)"
     )
 
 
@@ -106,7 +108,7 @@ def _is_inexact(tensor: Tensor) -> bool:
 
 
 def _holds(wide: torch.dtype, narrow: torch.dtype) -> bool:
-    """Tell whether one type holds every value of another, whole numbers in floats aside."""
+    """Tell whether one type holds every value of another, except large integers in floats."""
     try:
         return torch.promote_types(narrow, wide) == wide
     except RuntimeError:  # PyTorch promotes no 8-bit floats

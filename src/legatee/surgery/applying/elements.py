@@ -1,4 +1,4 @@
-"""Elements of a tensor at the product of positions: read as they lie, copied in place."""
+"""Elements of a tensor at the product of positions: read as a view, copied in place."""
 
 from collections import deque
 from functools import lru_cache
@@ -30,21 +30,21 @@ def take(tensor: Tensor, positions: tuple[str, ...]) -> Tensor:
                 [11,  8]])
     """
     chosen = [_chosen(text) for text in positions]
-    found = tensor[tuple(one if isinstance(one, slice) else slice(None) for one in chosen)]
-    for axis, one in enumerate(chosen):
-        if isinstance(one, Tensor):  # after the slices: so little is left to copy
-            found = found.index_select(axis, one.to(found.device))
-    return found
+    taken = tensor[tuple(own if isinstance(own, slice) else slice(None) for own in chosen)]
+    for axis, own in enumerate(chosen):
+        if isinstance(own, Tensor):  # after the slices, so that there is less to copy
+            taken = taken.index_select(axis, own.to(taken.device))
+    return taken
 
 
 def copy(into: Tensor, put: tuple[str, ...], source: Tensor, taken: tuple[str, ...]) -> None:
     """Copy elements from one product of positions to another, in place.
 
     Args:
-        into: Where to; its type may differ.
-        put: Positions there, none twice.
-        source: Where from.
-        taken: Positions there, as many along each axis.
+        into: The tensor that is written to; its type may differ.
+        put: Positions in ``into``, none twice.
+        source: The tensor that is copied from.
+        taken: Positions in ``source``, as many along each axis.
 
     Example:
         >>> into = torch.zeros(2, 3)
@@ -53,10 +53,10 @@ def copy(into: Tensor, put: tuple[str, ...], source: Tensor, taken: tuple[str, .
         tensor([[4., 6., 0.],
                 [0., 0., 0.]])
     """
-    pieces = [_pieces(here, there) for here, there in zip(put, taken, strict=True)]
+    pieces = [_pieces(*positions) for positions in zip(put, taken, strict=True)]
     if prod(len(axis) for axis in pieces) <= BOXES:
         for box in product(*pieces):
-            into[tuple(here for here, _ in box)].copy_(source[tuple(there for _, there in box)])
+            into[tuple(to for to, _ in box)].copy_(source[tuple(frm for _, frm in box)])
         return
     write(into, put, take(source, taken))
 
@@ -65,9 +65,9 @@ def write(into: Tensor, put: tuple[str, ...], values: Tensor) -> None:
     """Write values at a product of positions, in place.
 
     Args:
-        into: Where to; its type may differ.
-        put: Positions there, none twice.
-        values: What to write [count per axis].
+        into: The tensor that is written to; its type may differ.
+        put: Positions in it, none twice.
+        values: The values to write [count per axis].
 
     Example:
         >>> into = torch.zeros(3)
@@ -95,16 +95,16 @@ def _chosen(text: str) -> slice | Tensor:
 
 @lru_cache(maxsize=256)
 def _pieces(put: str, taken: str) -> list[tuple[slice, slice]]:
-    """Cut positions where the run of either side ends: so each piece is evenly spaced on both."""
+    """Cut positions where a run of either side ends, so that both are evenly spaced in a piece."""
     pieces = []
-    here, there = _runs(put), _runs(taken)
-    while here and there:
-        length = min(len(here[0]), len(there[0]))
-        pieces.append((_slice(here[0][:length]), _slice(there[0][:length])))
-        for side in (here, there):
-            side[0] = side[0][length:]
-            if not side[0]:
-                side.popleft()
+    put_runs, taken_runs = _runs(put), _runs(taken)
+    while put_runs and taken_runs:
+        length = min(len(put_runs[0]), len(taken_runs[0]))
+        pieces.append((_slice(put_runs[0][:length]), _slice(taken_runs[0][:length])))
+        for runs in (put_runs, taken_runs):
+            runs[0] = runs[0][length:]
+            if not runs[0]:
+                runs.popleft()
     return pieces
 
 

@@ -1,4 +1,4 @@
-"""All or nothing: what tensors held before they were written to, and the way back."""
+"""All or nothing: copies of tensors from before they were written to, to restore them."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,13 +10,13 @@ from torch import Tensor
 
 @contextmanager
 def all_or_nothing(tensors: Iterable[Tensor]) -> Iterator[Callable[[], None]]:
-    """Put tensors back as they were if writing to them fails.
+    """Restore tensors if writing to them fails.
 
     Args:
-        tensors: Live tensors that will be written to.
+        tensors: The tensors that will be written to.
 
     Yields:
-        A function that puts them back, bit for bit, also later.
+        A function that restores them bit for bit, also after the block.
 
     Example:
         >>> weights = torch.ones(2)
@@ -28,12 +28,12 @@ def all_or_nothing(tensors: Iterable[Tensor]) -> Iterator[Callable[[], None]]:
         ...     print(weights)
         tensor([1., 1.])
     """
-    held = list(tensors)
-    before = _copies(held)
+    written = list(tensors)
+    before = _copies(written)
 
     def restore() -> None:
         with torch.no_grad():
-            for tensor, value in zip(held, before, strict=True):
+            for tensor, value in zip(written, before, strict=True):
                 tensor.copy_(value)
 
     try:
@@ -44,17 +44,17 @@ def all_or_nothing(tensors: Iterable[Tensor]) -> Iterator[Callable[[], None]]:
         raise
 
 
-def _copies(held: list[Tensor]) -> list[Tensor]:
-    """Copy tensors side by side into one piece of memory for each type, which costs least."""
+def _copies(tensors: list[Tensor]) -> list[Tensor]:
+    """Copy tensors side by side into one piece of memory for each type, which is fastest."""
     groups: dict[tuple[torch.dtype, torch.device], list[int]] = {}
-    for place, tensor in enumerate(held):
+    for place, tensor in enumerate(tensors):
         groups.setdefault((tensor.dtype, tensor.device), []).append(place)
-    copies = [torch.empty(0)] * len(held)
+    copies = [torch.empty(0)] * len(tensors)
     for (dtype, device), places in groups.items():
-        sizes = [held[place].numel() for place in places]
+        sizes = [tensors[place].numel() for place in places]
         pieces = _room(sum(sizes), dtype, device).split(sizes)
         for place, piece in zip(places, pieces, strict=True):
-            tensor = held[place].detach()
+            tensor = tensors[place].detach()
             if tensor.is_contiguous():
                 copies[place] = piece.view(tensor.shape).copy_(tensor)
             else:  # in its own memory format
@@ -63,7 +63,7 @@ def _copies(held: list[Tensor]) -> list[Tensor]:
 
 
 def _room(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return fresh memory; NumPy asks the system for large pages, thrice as fast to come by."""
+    """Return new memory; NumPy asks the system for large pages, which is three times as fast."""
     if device.type != "cpu" or not size:
         return torch.empty(size, dtype=dtype, device=device)
     return torch.from_numpy(np.empty(size * dtype.itemsize, dtype=np.uint8)).view(dtype)

@@ -1,7 +1,7 @@
-"""A state as the bytes of a ``.safetensors`` file, one tensor at a time."""
+"""Tensors as the bytes of a ``.safetensors`` file."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -29,43 +29,48 @@ TYPES = {
 }
 
 
-def serialise(
-    described: Mapping[str, Tensor], weights: Mapping[str, Tensor], metadata: Mapping[str, str]
-) -> Iterator[memoryview]:
-    """Yield the bytes of a ``.safetensors`` file: its header, then tensor after tensor.
-
-    Unlike safetensors' own writer it never holds more than one tensor of ``weights``.
+def order(tensors: Mapping[str, Tensor]) -> list[str]:
+    """Return names in the order in which a file holds their tensors, which keeps them aligned.
 
     Args:
-        described: Tensors by name, of which only shapes and types are used.
-        weights: Tensors of these shapes and types, each asked for once.
+        tensors: Tensors by name, of which only types are used.
+
+    Returns:
+        The names, those of the widest types first.
+    """
+    return sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
+
+
+def header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Return the first bytes of a ``.safetensors`` file, up to its first tensor.
+
+    Args:
+        tensors: Tensors by name, of which only shapes and types are used.
         metadata: Text by key.
 
-    Yields:
-        Bytes to be written one after the other.
+    Returns:
+        The bytes; the elements of the tensors follow, in their :func:`order`.
 
     Raises:
         OutputError: If the format has no such type.
     """
-    order = sorted(described, key=lambda name: (-described[name].itemsize, name))  # keeps alignment
-    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    entries: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
-    for name in order:
-        value, start = described[name], end
+    for name in order(tensors):
+        value, start = tensors[name], end
         if value.dtype not in TYPES:
-            raise OutputError(f"{name!r} is {value.dtype}, which .safetensors cannot hold")
+            raise OutputError(
+                f"{name!r} has type {value.dtype}, which a .safetensors file cannot hold"
+            )
         end += value.numel() * value.itemsize
-        shape = list(value.shape)
-        header[name] = {
+        entries[name] = {
             "dtype": TYPES[value.dtype],
-            "shape": shape,
+            "shape": list(value.shape),
             "data_offsets": [start, end],
         }
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
-    yield memoryview(len(text).to_bytes(8, "little") + text)
-    for name in order:
-        yield raw(weights[name])
+    return len(text).to_bytes(8, "little") + text
 
 
 def raw(tensor: Tensor) -> memoryview:
@@ -75,7 +80,7 @@ def raw(tensor: Tensor) -> memoryview:
         tensor: Any dense tensor.
 
     Returns:
-        Its bytes; a view where it lies so in the memory of the CPU.
+        Its bytes; a view where the tensor's memory on the CPU has that order already.
 
     Example:
         >>> raw(torch.tensor([1, 258], dtype=torch.int16)).tobytes()

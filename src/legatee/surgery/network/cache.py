@@ -10,6 +10,8 @@ from weakref import ref
 
 from torch import Tensor, nn
 
+from legatee.surgery.network.inputs import Inputs
+
 NAMED = (type, FunctionType, BuiltinFunctionType)  # compared by identity, with their code
 LIBRARIES = {"builtins", "collections", "functools", "legatee", "timm", "torch", "torchvision"}
 LIBRARIES |= {"transformers"}  # what they call does not change while a program runs
@@ -23,17 +25,17 @@ class Architecture:
         described: Digest of the modules, their attributes, their code, and the shapes and types of
             all tensors.
         network: The network, which this does not keep in memory.
-        example: An input for it, on the meta device.
+        example: Inputs for it, on the meta device.
         kept: Classes and functions that it was compared by, so that no other takes their place.
     """
 
     described: bytes
     network: "ref[nn.Module]" = field(compare=False)
-    example: Tensor = field(compare=False)
+    example: Inputs = field(compare=False)
     kept: tuple[Any, ...] = field(compare=False)
 
 
-def architecture(network: nn.Module, held: dict[str, Tensor], example: Tensor) -> Architecture:
+def architecture(network: nn.Module, held: dict[str, Tensor], example: Inputs) -> Architecture:
     """Describe a network as a tracer meets it, if it is built of what libraries define.
 
     An attribute that changes makes another architecture, and so does a method that is replaced, or
@@ -43,7 +45,7 @@ def architecture(network: nn.Module, held: dict[str, Tensor], example: Tensor) -
     Args:
         network: Any network.
         held: Its parameters and saved buffers by name, ties once.
-        example: An input for it.
+        example: Inputs for it.
 
     Returns:
         The description.
@@ -55,19 +57,19 @@ def architecture(network: nn.Module, held: dict[str, Tensor], example: Tensor) -
     Example:
         >>> nets = nn.Conv2d(1, 4, 3), nn.Conv2d(1, 4, 3), nn.Conv2d(1, 4, 3, stride=2)
         >>> one, same, other = (
-        ...     architecture(net, dict(net.named_parameters()), Tensor(1, 1, 8, 8)) for net in nets
+        ...     architecture(net, dict(net.named_parameters()), Inputs.of(Tensor(1, 1, 8, 8)))
+        ...     for net in nets
         ... )
         >>> one == same, one == other
         (True, False)
     """
     text = BytesIO()
     writer = _Describer(text, network, held)
-    stand_in = example[:1].to("meta")
-    writer.dump((network, tuple(held), tuple(stand_in.shape), str(stand_in.dtype)))
+    writer.dump((network, tuple(held), example.described))
     kept = tuple(part for thing in writer.named.values() for part in _parts(thing))
     digest = sha256(text.getvalue())
     digest.update(repr([id(part) for part in kept]).encode())
-    return Architecture(digest.digest(), ref(network), stand_in, kept)
+    return Architecture(digest.digest(), ref(network), example, kept)
 
 
 class _Describer(pickle.Pickler):

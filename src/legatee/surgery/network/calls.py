@@ -5,7 +5,7 @@ size 1 along every axis on which the identity does not vary. A rule takes the fi
 operation reads and returns those of what it gives.
 """
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Call:
     known: MutableMapping[Tensor, Fields]
     func: Any
     args: tuple
+    keywords: Mapping[str, Any]
     inputs: list[Tensor]
     outs: list[Tensor]
 
@@ -44,6 +45,8 @@ class Call:
 
     def option(self, name: str) -> Any:
         """Return an argument of the operation by its name, or its default."""
+        if name in self.keywords:
+            return self.keywords[name]
         for position, argument in enumerate(self.func._schema.arguments):
             if argument.name == name:
                 return self.args[position] if position < len(self.args) else argument.default_value

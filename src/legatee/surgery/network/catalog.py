@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from math import prod
+from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from legatee.errors import TraceError, TransferError
 from legatee.surgery.network.axis_roles import axis_roles
 from legatee.surgery.network.cache import Architecture, architecture
+from legatee.surgery.network.calls import Rule
 from legatee.surgery.network.example_inputs import guesses
 from legatee.surgery.network.groups import Group, coupled
+from legatee.surgery.network.inputs import ExampleInputs, Inputs
 from legatee.surgery.network.names import module_of, without_wrappers
 from legatee.surgery.network.trace import trace
 from legatee.surgery.network.uses import Use
@@ -31,7 +35,7 @@ class TensorInfo:
         trainable: Whether it is a parameter rather than a buffer.
         axis_roles: What each axis is to the network, as
             :func:`~legatee.surgery.network.axis_roles.axis_roles` names it; ``"unknown"`` where
-            its channels were not followed.
+            its channels were not traced.
         ties: Other names of the very same tensor.
     """
 
@@ -60,17 +64,17 @@ class Catalog:
 
     @cached_property
     def digest(self) -> str:
-        """Names, shapes and types of all tensors, digested: what an architecture is to a plan."""
+        """A digest of the names, shapes and types of all tensors; a plan is made for one."""
         return _digest((t.name, t.shape, t.dtype) for t in self.tensors.values())
 
     @cached_property
     def bare_names(self) -> dict[str, str]:
-        """Every tensor's name without the prefix that a wrapper put before all of them."""
+        """The name of every tensor without the prefix that a wrapper such as DDP adds."""
         return dict(zip(self.tensors, without_wrappers(list(self.tensors)), strict=True))
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Every name, the second ones of tied tensors too -> the tensor's own name."""
+        """Every name, also the further names of tied tensors -> the first name of the tensor."""
         return {name: t.name for t in self.tensors.values() for name in (t.name, *t.ties)}
 
     @cached_property
@@ -88,17 +92,17 @@ class Catalog:
 
     @cached_property
     def placed(self) -> frozenset[str]:
-        """Tensors that are added, multiplied or looked up by position, such as embeddings of it."""
+        """Tensors that are added, multiplied or looked up by position: position embeddings."""
         kinds = ("elementwise", "lookup")
         return frozenset(n for use in self.uses if use.kind in kinds for n in use.reads.values())
 
     @cached_property
     def entrances(self) -> frozenset[str]:
-        """Convolutions that read the network's input."""
+        """Convolutions whose input is the network's input."""
         found = {n for g in self.groups if g.role == "input" for n, axis in g.members if axis == 1}
-        for use in self.uses:  # a single input channel is no group: the first one reads it
+        for use in self.uses:  # a single input channel is no group: the first layer takes it
             if use.kind == "convolution":
-                weight = use.reads.get("weight")  # none where it is computed from others
+                weight = use.reads.get("weight")  # none where it is computed from other tensors
                 if weight and not use.depthwise and self.tensors[weight].shape[1] == 1:
                     found.add(weight)
                 break
@@ -106,16 +110,16 @@ class Catalog:
 
     @cached_property
     def unknown(self) -> frozenset[str]:
-        """Tensors of which no channel is known, because nothing reads them as the network runs."""
+        """Parameters without a known channel, because no operation uses them in a forward pass."""
         read = {name for use in self.uses for name in use.reads.values()}
         read |= {name for group in self.groups for name, _ in group.members}
         return frozenset(n for n, t in self.tensors.items() if n not in read and t.trainable)
 
     def is_like(self, other: "Catalog") -> bool:
-        """Tell whether two networks are of one architecture, wrappers aside.
+        """Tell whether two networks have the same architecture, wrappers such as DDP aside.
 
         Args:
-            other: Another catalogue.
+            other: The catalogue of the other network.
 
         Returns:
             Whether names, shapes and types agree.
@@ -123,31 +127,58 @@ class Catalog:
         return self._described() == other._described()
 
     def _described(self) -> list[tuple[str, tuple[int, ...], str]]:
-        """Return what makes the architecture, tensor by tensor."""
+        """Return name, shape and type of each tensor."""
         return [(self.bare_names[t.name], t.shape, t.dtype) for t in self.tensors.values()]
 
     @cached_property
     def shown(self) -> frozenset[str]:
-        """Tensors whose rows are what only the output shows: a head's, or a backbone's last."""
+        """Tensors of the output layer: a classification head, or the last layer of a backbone."""
         groups = (group for group in self.groups if group.role == "class")
         return frozenset(name for group in groups for name, axis in group.members if axis == 0)
 
     def makers(self, number: int) -> frozenset[str]:
-        """Return the layers whose rows are a group's channels, or all that it runs through.
+        """Return the layers that compute a group's channels, or all tensors that hold them.
 
         Args:
-            number: Of the group.
+            number: The number of the group.
 
         Returns:
-            Names of their weights.
+            Names of the weights.
         """
         members = [m for m in self.groups[number].members if len(self.tensors[m[0]].shape) > 1]
         rows = frozenset(name for name, axis in members if axis == 0)
         return rows or frozenset(name for name, _ in members)
 
+    def pattern(self, number: int, name: str, axis: int) -> int:
+        """Return a number that is equal for axes where a group's channels have the same positions.
+
+        Args:
+            number: The number of the group.
+            name: A tensor that has its channels.
+            axis: The axis along which it has them.
+
+        Returns:
+            The number of the pattern, counted within the group.
+        """
+        return self._patterns[number][name, axis]
+
+    @cached_property
+    def _patterns(self) -> list[dict[tuple[str, int], int]]:
+        found = []
+        for group in self.groups:
+            kinds: list[np.ndarray] = []
+            numbers: dict[tuple[str, int], int] = {}
+            for member, positions in group.members.items():
+                same = (n for n, kind in enumerate(kinds) if np.array_equal(kind, positions))
+                numbers[member] = next(same, len(kinds))
+                if numbers[member] == len(kinds):
+                    kinds.append(positions)
+            found.append(numbers)
+        return found
+
     @cached_property
     def groups_along(self) -> dict[tuple[str, int], tuple[int, ...]]:
-        """The groups that run through an axis, by number, in the order of their first position."""
+        """Numbers of the groups along each axis, in the order of their first position."""
         found: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
         for number, group in enumerate(self.groups):
             for member, positions in group.members.items():
@@ -165,7 +196,7 @@ def state(network: nn.Module) -> dict[str, Tensor]:
         The live tensors, in the order of the state dict.
 
     Raises:
-        TransferError: If it is no network, or one whose tensors have no shape yet.
+        TransferError: If it is no network, or its tensors have no shape yet.
     """
     if not isinstance(network, nn.Module):
         raise TransferError(f"a network is expected, not a {type(network).__name__}")
@@ -174,14 +205,14 @@ def state(network: nn.Module) -> dict[str, Tensor]:
     for name, value in saved.items():
         if is_lazy(value):
             raise TransferError(
-                f"{name!r} has no shape before the network has run; run it once on an example"
+                f"{name!r} has no shape yet: it belongs to a lazy module; run the network once"
             )
         first.setdefault(id(value), name)
     return {name: saved[name] for name in first.values()}
 
 
 def architecture_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Digest a state as :attr:`Catalog.digest` does, without following any channel.
+    """Digest tensors as :attr:`Catalog.digest` does, without tracing a channel.
 
     Args:
         tensors: Tensors by name.
@@ -192,12 +223,17 @@ def architecture_digest(tensors: Mapping[str, Tensor]) -> str:
     return _digest((name, tuple(v.shape), _dtype(v)) for name, v in tensors.items())
 
 
-def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
-    """Catalogue a network by following its channels from the input to the output.
+def read(
+    network: nn.Module,
+    example: ExampleInputs | None = None,
+    operations: Mapping[Any, Rule] | None = None,
+) -> Catalog:
+    """Catalogue a network by tracing its channels from the input to the output.
 
     Args:
         network: The network; neither its weights nor its mode are changed.
-        example: An input it accepts, of any batch size; guessed from its first layer if absent.
+        example: Inputs that it accepts, of any batch size; guessed from its first layer if absent.
+        operations: Channel rules for operations that are not built in.
 
     Returns:
         Its tensors and channel groups.
@@ -210,35 +246,51 @@ def read(network: nn.Module, example: Tensor | None = None) -> Catalog:
         >>> [(g.size, sorted(g.members)) for g in read(net).groups if g.role == "hidden"]
         [(4, [('0.bias', 0), ('0.weight', 0), ('2.weight', 1)])]
     """
-    held = state(network)
+    tensors = state(network)
     failure: TraceError | None = None
     for candidate in [example] if example is not None else guesses(network):
+        inputs = Inputs.of(candidate)
+        seen = None if operations else _described(network, tensors, inputs)
         try:
-            seen = architecture(network, held, candidate)
-        except Exception:  # an attribute that cannot be written down, so cannot be compared
-            seen = None
-        try:
-            return _catalog(network, candidate) if seen is None else _seen_before(seen)
+            if seen is not None:
+                return _seen_before(seen)
+            return _catalog(network, tensors, inputs, operations)
         except TraceError as error:
             failure = failure or error
-    raise failure or TraceError("the network has no layer to guess its input from")
+    raise failure or TraceError(
+        "it has no layer from which its input could be guessed; pass example_inputs="
+    )
+
+
+def _described(
+    network: nn.Module, tensors: dict[str, Tensor], inputs: Inputs
+) -> Architecture | None:
+    """Describe a network for comparison, or return ``None`` where an attribute prevents it."""
+    try:
+        return architecture(network, tensors, inputs)
+    except Exception:  # an attribute that cannot be pickled, so cannot be compared
+        return None
 
 
 @lru_cache(maxsize=64)
 def _seen_before(seen: Architecture) -> Catalog:
-    """Catalogue a network once for all of its architecture: following its channels takes long."""
+    """Catalogue a network once for all of its architecture, because tracing takes long."""
     network = seen.network()
     assert network is not None, "the caller holds it"
-    return _catalog(network, seen.example)
+    return _catalog(network, state(network), seen.example)
 
 
-def _catalog(network: nn.Module, example: Tensor) -> Catalog:
-    held = state(network)
-    channels = trace(network, held, example)
-    groups = coupled(channels, held)
-    shapes = {name: tuple(value.shape) for name, value in held.items()}
+def _catalog(
+    network: nn.Module,
+    tensors: dict[str, Tensor],
+    inputs: Inputs,
+    operations: Mapping[Any, Rule] | None = None,
+) -> Catalog:
+    channels = trace(network, tensors, inputs, operations)
+    groups = coupled(channels, tensors)
+    shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     roles = axis_roles(shapes, channels, groups)
-    return Catalog(tensors=_tensors(network, held, roles), groups=groups, uses=channels.uses)
+    return Catalog(tensors=_tensors(network, tensors, roles), groups=groups, uses=channels.uses)
 
 
 def _digest(described: Iterable[tuple[str, tuple[int, ...], str]]) -> str:
@@ -251,7 +303,7 @@ def _dtype(value: Tensor) -> str:
 
 
 def read_tensors(network: nn.Module) -> Catalog:
-    """Catalogue a network's tensors alone, for networks whose channels cannot be followed.
+    """Catalogue a network's tensors alone, for networks whose channels cannot be traced.
 
     Args:
         network: Any network.
@@ -263,7 +315,7 @@ def read_tensors(network: nn.Module) -> Catalog:
 
 
 def _tensors(
-    network: nn.Module, held: dict[str, Tensor], roles: Mapping[str, tuple[str, ...]]
+    network: nn.Module, tensors: dict[str, Tensor], roles: Mapping[str, tuple[str, ...]]
 ) -> dict[str, TensorInfo]:
     trainable = {id(parameter) for parameter in network.parameters()}
     names: dict[int, list[str]] = defaultdict(list)
@@ -278,5 +330,5 @@ def _tensors(
             axis_roles=roles.get(name, ("unknown",) * value.ndim),
             ties=tuple(names[id(value)][1:]),
         )
-        for name, value in held.items()
+        for name, value in tensors.items()
     }

@@ -8,6 +8,7 @@ columns of a head one block. What is one at the end must be inherited together.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +21,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from legatee.errors import TraceError
-from legatee.surgery.network.calls import Call, along, squeezed
+from legatee.surgery.network.calls import Call, Rule, along, squeezed
+from legatee.surgery.network.dataflow import Dataflow
 from legatee.surgery.network.equalities import Equalities
+from legatee.surgery.network.inputs import Inputs
 from legatee.surgery.network.layouts import MOVING, made
 from legatee.surgery.network.operations import COMPUTING, pointwise
 from legatee.surgery.network.uses import Use, axes_of, positions_of, use_of
@@ -52,13 +55,20 @@ class ChannelMap:
     uses: tuple[Use, ...]
 
 
-def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> ChannelMap:
+def trace(
+    network: nn.Module,
+    tensors: dict[str, Tensor],
+    example: Inputs,
+    operations: Mapping[Any, Rule] | None = None,
+) -> ChannelMap:
     """Run ``network`` once on the meta device and tell which channels are one.
 
     Args:
         network: The network; neither its weights nor its mode are changed.
         tensors: Its parameters and saved buffers by name, ties once.
-        example: An input it accepts; only shape and type are used.
+        example: Inputs that it accepts; only shapes and types are used.
+        operations: Channel rules for operations that are not built in, such as
+            ``{torch.ops.mine.op: rule}``.
 
     Returns:
         The channels of every axis of every tensor.
@@ -67,29 +77,31 @@ def trace(network: nn.Module, tensors: dict[str, Tensor], example: Tensor) -> Ch
         TraceError: If the network does not run on that input, or uses an operation whose
             effect on channels is not known.
     """
-    mode = _ChannelTrace()
+    mode = _ChannelTrace(RULES | _by_packet(operations or {}))
     with torch.inference_mode(False), torch.no_grad():
         shadows = {id(buffer): _shadow(buffer) for buffer in network.buffers()}
         for name, value in tensors.items():
             shadows[id(value)] = _shadow(value)
             mode.label_parameter(name, shadows[id(value)])
-        stand_in = torch.empty_like(example[:1], device="meta")
-        held = [value.dtype for value in tensors.values() if value.is_floating_point()]
-        if stand_in.is_floating_point() and held and stand_in.dtype not in held:
-            stand_in = stand_in.to(held[0])  # channels run alike at any precision
-        mode.label_input(stand_in)
+        dtypes = [value.dtype for value in tensors.values() if value.is_floating_point()]
+        inputs = example.fresh(dtypes)  # channels run alike at any precision
+        for stand_in in inputs.tensors:
+            mode.label_input(stand_in)
         try:
             copy = _copy(network, shadows)
             with mode:
-                output = copy(stand_in)
+                output = copy(*inputs.args, **inputs.kwargs)
         except TraceError:
             raise
         except Exception as error:  # the user's forward raises whatever it likes
             cause = " ".join(str(error).split())[:200] or type(error).__name__
-            raise TraceError(
-                f"the network does not run on shape {tuple(example.shape)}: {cause}"
-            ) from error
+            raise TraceError(f"it does not run on {example}: {cause}") from error
     return mode.channels(output)
+
+
+def _by_packet(operations: Mapping[Any, Rule]) -> dict[Any, Rule]:
+    """Return rules by operation, all overloads of one operation together."""
+    return {getattr(key, "overloadpacket", key): rule for key, rule in operations.items()}
 
 
 def _shadow(value: Tensor) -> Tensor:
@@ -115,8 +127,9 @@ def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
 class _ChannelTrace(TorchDispatchMode):
     """Carries fields beside tensors through every operation."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Mapping[Any, Rule]) -> None:
         super().__init__()
+        self.rules = rules
         self.equal = Equalities()
         self.fields: Any = WeakIdKeyDictionary()
         self.names: Any = WeakIdKeyDictionary()
@@ -125,9 +138,9 @@ class _ChannelTrace(TorchDispatchMode):
         self.shapes: dict[str, torch.Size] = {}
         self.called: dict[tuple[str, int], str] = {}
         self.given: Any = WeakIdKeyDictionary()  # what depends on the input's values
-        self.input_field: Tensor | None = None
+        self.input_fields: list[Tensor] = []
         self.positions = 0
-        self.uses: list[Use] = []
+        self.flow = Dataflow()
 
     def label_parameter(self, name: str, shadow: Tensor) -> None:
         """Give every axis of a parameter or buffer identities of its own; indices have none."""
@@ -145,23 +158,24 @@ class _ChannelTrace(TorchDispatchMode):
 
     def label_input(self, stand_in: Tensor) -> None:
         """Give the channels of an image, or the features of a vector, identities of their own."""
-        self.positions = positions_of(stand_in)
+        self.positions = self.positions or positions_of(stand_in)
         self.given[stand_in] = True
         if not stand_in.is_floating_point() or stand_in.ndim < 2:
             return
         axis = 1 if stand_in.ndim in (2, 4) else stand_in.ndim - 1
         if stand_in.shape[axis] > 1:
             ids = self.equal.fresh(stand_in.shape[axis])
-            self.input_field = along(ids, axis, stand_in.ndim)
-            self.fields[stand_in] = [self.input_field]
+            field = along(ids, axis, stand_in.ndim)
+            self.input_fields.append(field)
+            self.fields[stand_in] = [field]
 
     def channels(self, output: Any) -> ChannelMap:
         """Solve the equalities and name what the input feeds and the output shows."""
         classes = self.equal.solve()
         self._check_lost(classes)
         shown = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
-        read = [] if self.input_field is None else [self.input_field]
-        tables = {use.reads["weight"] for use in self.uses if use.kind == "embedding"}
+        read = list(self.input_fields)
+        tables = {use.reads["weight"] for use in self.flow.uses if use.kind == "embedding"}
         read += [self.axes[name, 0] for name in tables if (name, 0) in self.axes]
         return ChannelMap(
             axes={key: classes[ids.numpy()] for key, ids in self.axes.items()},
@@ -169,7 +183,7 @@ class _ChannelTrace(TorchDispatchMode):
             produced=frozenset(int(c) for f in shown for c in classes[f.reshape(-1).numpy()]),
             heads=frozenset(int(c) for ids in self.equal.heads for c in classes[ids]),
             called=self.called,
-            uses=tuple(self.uses),
+            uses=self.flow.finished(),
         )
 
     def _check_lost(self, classes: np.ndarray) -> None:
@@ -198,15 +212,16 @@ class _ChannelTrace(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         inputs = _tensors_in((args, kwargs))
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
-        call = Call(self.equal, self.fields, func, args, inputs, outs)
-        self._note(call)
+        call = Call(self.equal, self.fields, func, args, kwargs or {}, inputs, outs)
+        use = self._note(call)
         # Where a comparison holds, and what is made anew, says nothing of what the input holds.
-        if any(x in self.given for x in inputs) and RULES.get(func.overloadpacket) is not made:
+        if any(x in self.given for x in inputs) and self.rules.get(func.overloadpacket) is not made:
             for one in _tensors_in(outs):
                 if one.dtype != torch.bool:
                     self.given[one] = True
+        self.flow.follow(call, use, self.given)
         if any(self.fields.get(x) for x in inputs):
-            rule = RULES.get(func.overloadpacket)
+            rule = self.rules.get(func.overloadpacket)
             if rule is None and torch.Tag.pointwise in func.tags:
                 rule = pointwise
             if rule is None:
@@ -222,8 +237,8 @@ class _ChannelTrace(TorchDispatchMode):
                 self.fields[one] = [squeezed(f) for f in found]
         return out
 
-    def _note(self, call: Call) -> None:
-        """Keep what is done with the network's tensors; a view of one keeps its name."""
+    def _note(self, call: Call) -> Use | None:
+        """Return what is done with the network's tensors; a view of one keeps its name."""
         for weight, roles in axes_of(call, self.given):
             if isinstance(weight, Tensor) and weight not in self.given:
                 self._call_axes(call, weight, roles)
@@ -232,15 +247,15 @@ class _ChannelTrace(TorchDispatchMode):
             for out in call.outs if named else ():
                 self.names[out] = self.names[named[0]]
         elif named:
-            level = self.uses[-1].level if self.uses else 0
+            level = self.flow.uses[-1].level if self.flow.uses else 0
             use = use_of(call, self.names, self.positions, level)
-            if use is not None:
-                self.uses.append(use)
             # What is computed from weights alone, such as a standardised kernel, stands for the
             # one whose shape it has.
             like = next((x for x in named if x.shape == call.outs[0].shape), None)
             if like is not None and not any(x in self.given for x in call.inputs):
                 self.names[call.outs[0]] = self.names[like]
+            return use
+        return None
 
     def _call_axes(self, call: Call, weight: Tensor, roles: tuple[str, ...]) -> None:
         """Keep what an operation calls the axes of a weight; what was called first stays."""

@@ -9,17 +9,19 @@ from torch import Tensor
 
 from legatee.surgery.network.calls import Call, aten
 
-SLOTS: dict[Any, tuple[str, tuple[str, ...]]] = {  # what the arguments of an operation are called
-    aten.convolution: ("convolution", ("", "weight", "bias")),
-    aten.addmm: ("linear", ("bias", "weight", "weight")),
-    aten.mm: ("linear", ("weight", "weight")),
-    aten.native_batch_norm: ("norm", ("", "weight", "bias", "running_mean", "running_var")),
-    aten.native_layer_norm: ("norm", ("", "", "weight", "bias")),
-    aten.native_group_norm: ("norm", ("", "weight", "bias")),
-    aten.embedding: ("embedding", ("weight",)),
-    aten.index: ("lookup", ("weight",)),
-    aten.cat: ("token", ("weight",)),
+NORM = {name: name for name in ("weight", "bias", "running_mean", "running_var")}
+SLOTS: dict[Any, tuple[str, Mapping[str, str]]] = {  # kind, and argument -> what a use calls it
+    aten.convolution: ("convolution", {"weight": "weight", "bias": "bias"}),
+    aten.addmm: ("linear", {"self": "bias", "mat1": "weight", "mat2": "weight"}),
+    aten.mm: ("linear", {"self": "weight", "mat2": "weight"}),
+    aten.native_batch_norm: ("norm", NORM),
+    aten.native_layer_norm: ("norm", NORM),
+    aten.native_group_norm: ("norm", NORM),
+    aten.embedding: ("embedding", {"weight": "weight"}),
+    aten.index: ("lookup", {"self": "weight"}),
 }
+MATRIX_PRODUCTS = (aten.mm, aten.addmm, aten.bmm, aten.baddbmm)
+NETWORK_INPUT = -1  # stands for the network's input among the uses that a use reads from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +30,24 @@ class Use:
 
     Attributes:
         kind: ``"convolution"``, ``"linear"``, ``"norm"``, ``"embedding"``, ``"lookup"`` for a table
-            that is read by position, ``"token"`` for what is laid beside other things,
+            indexed by position, ``"token"`` for a tensor that is concatenated to others,
             ``"elementwise"`` for a tensor that is added or multiplied as it is.
-        reads: What the operation calls each tensor -> the tensor's name.
-        level: Halvings of the image until here, as of the last operation that still had more than
-            one position [count].
-        pooled: Whether it sees one position only, as after a global pool.
+        reads: Name of the operation's argument -> name of the tensor.
+        level: Base-2 logarithm of the downsampling factor, as of the last operation that still had
+            more than one position.
+        pooled: Whether the operation sees a single position, as after a global pool.
         kernel: Side lengths of a convolution's kernel.
-        depthwise: Whether a convolution keeps channels apart.
-        stride: Of a convolution.
-        dilation: Of a convolution.
-        padding: Of a convolution.
+        depthwise: Whether a convolution has one filter per channel.
+        stride: Stride of a convolution, per spatial axis.
+        dilation: Dilation of a convolution, per spatial axis.
+        padding: Zeros before and after each spatial axis of a convolution's input, those of a
+            separate padding operation right before it included [count].
+        eps: What a norm adds to the variance.
+        reads_from: Numbers of the earlier uses whose output this one reads without another use in
+            between; :data:`NETWORK_INPUT` for the network's input.
+        activation: Name of the nonlinearity that is applied to the output, if there is one.
+        gates: Whether the output scales whole channels of an image, as that of a
+            squeeze-and-excitation does.
     """
 
     kind: str
@@ -49,84 +58,114 @@ class Use:
     depthwise: bool = False
     stride: tuple[int, ...] = ()
     dilation: tuple[int, ...] = ()
-    padding: tuple[int, ...] = ()
+    padding: tuple[tuple[int, int], ...] = ()
+    eps: float | None = None
+    reads_from: tuple[int, ...] = ()
+    activation: str = ""
+    gates: bool = False
+
+    @property
+    def main(self) -> str:
+        """Name of the tensor that the use is known by: its weight, if it has one."""
+        return self.reads.get("weight") or next(iter(self.reads.values()))
 
 
 def use_of(call: Call, names: Mapping[Tensor, str], positions: int, level: int) -> Use | None:
-    """Tell how one operation uses the network's tensors, if it does.
+    """Describe how one operation uses the network's tensors, if it does.
 
     Args:
         call: The operation.
         names: Tensors of the state, and views of them, with their names.
         positions: Positions of the network's input, such as pixels [count].
-        level: Of the last operation that had more than one position.
+        level: Level of the last operation that had more than one position.
 
     Returns:
-        The use, or ``None`` if no tensor of the state is read.
+        The use, or ``None`` if the operation reads no tensor of the state.
     """
-    packet = call.func.overloadpacket
-    kind, slots = SLOTS.get(packet, ("elementwise", ("weight",) * len(call.args)))
-    given = [x for x in call.inputs if x in names] if kind == "token" else call.args
-    reads = {
-        slot: names[value]
-        for slot, value in zip(slots, given, strict=False)
-        if slot and isinstance(value, Tensor) and value in names
-    }
+    kind, reads = _reads(call, names)
     if not reads:
         return None
     out = call.outs[0]
     if kind in ("elementwise", "lookup", "token"):
         return Use(kind=kind, reads=reads, level=level, pooled=False)
-    here = out.numel() // out.shape[1 if kind == "convolution" or _channels_first(call) else -1]
-    pooled = here <= 1
+    channel_axis = 1 if kind == "convolution" or _channels_first(call) else -1
+    positions_left = out.numel() // out.shape[channel_axis]
+    pooled = positions_left <= 1
     if not pooled and positions:
-        level = max(0, round(log2(positions / here) / 2))
+        level = max(0, round(log2(positions / positions_left) / 2))
+    if kind == "norm":
+        return Use(kind=kind, reads=reads, level=level, pooled=pooled, eps=call.option("eps"))
     if kind != "convolution":
         return Use(kind=kind, reads=reads, level=level, pooled=pooled)
-    weight = call.args[1]
+    weight = call.option("weight")
     return Use(
         kind=kind,
         reads=reads,
         level=level,
         pooled=pooled,
         kernel=tuple(weight.shape[2:]),
-        depthwise=weight.shape[1] == 1 and call.args[8] > 1,
-        stride=tuple(call.args[3]),
-        dilation=tuple(call.args[5]),
-        padding=tuple(call.args[4]),
+        depthwise=weight.shape[1] == 1 and call.option("groups") > 1,
+        stride=tuple(call.option("stride")),
+        dilation=tuple(call.option("dilation")),
+        padding=tuple((sides, sides) for sides in call.option("padding")),
     )
 
 
-def axes_of(call: Call, given: Container[Tensor]) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
-    """Tell what an operation calls the axes of the weights that it reads.
+def _reads(call: Call, names: Mapping[Tensor, str]) -> tuple[str, dict[str, str]]:
+    """Return the kind of an operation, and the network's tensors among its arguments."""
+    packet = call.func.overloadpacket
+    if packet is aten.cat:
+        named = [names[value] for value in call.inputs if value in names]
+        return "token", {"weight": named[0]} if named else {}
+    if packet in SLOTS:
+        kind, slots = SLOTS[packet]
+        arguments = [(slot, call.option(argument)) for argument, slot in slots.items()]
+    else:
+        kind = "elementwise"
+        arguments = [("weight", value) for value in call.args]
+    return kind, {
+        slot: names[value]
+        for slot, value in arguments
+        if isinstance(value, Tensor) and value in names
+    }
+
+
+def axes_of(
+    call: Call, input_dependent: Container[Tensor]
+) -> Iterator[tuple[Tensor, tuple[str, ...]]]:
+    """Name the axes of the weights that an operation reads.
 
     Args:
         call: The operation.
-        given: Tensors that depend on the network's input; what does not is a weight, or made of
-            weights alone.
+        input_dependent: Tensors that depend on the network's input; all others are weights, or are
+            computed from weights alone.
 
     Yields:
-        A weight, and the role of each of its axes; ``""`` for an axis it says nothing about.
+        A weight, and the role of each of its axes; ``""`` for an axis whose role the operation
+        does not tell.
     """
-    packet, args = call.func.overloadpacket, call.args
+    packet = call.func.overloadpacket
     if packet is aten.convolution:
-        rows = "groups" if args[8] > 1 else "out"
-        sides = ("in", rows) if args[6] else (rows, "in")
-        yield args[1], (*sides, *["kernel"] * (args[1].ndim - 2))
-        yield args[2], (rows,)
-    elif packet in (aten.mm, aten.addmm, aten.bmm, aten.baddbmm):
-        *bias, a, b = args[:3]
-        batch = [""] * (a.ndim - 2)
-        if b not in given:
-            yield b, (*batch, "in", "out")
-        elif a not in given:
-            yield a, (*batch, "out", "in")
-        for one in bias:
-            yield one, (*[""] * (one.ndim - 1), "out")
-    elif packet is aten.embedding and args[1] in given:
-        yield args[0], ("embedding", "channel")
-    elif packet is aten.index and any(i in given for i in args[1] if i is not None):
-        yield args[0], tuple("" if i is None else "embedding" for i in args[1])
+        weight = call.option("weight")
+        out = "groups" if call.option("groups") > 1 else "out"
+        sides = ("in", out) if call.option("transposed") else (out, "in")
+        yield weight, (*sides, *["kernel"] * (weight.ndim - 2))
+        yield call.option("bias"), (out,)
+    elif packet in MATRIX_PRODUCTS:
+        *bias, left, right = call.args[:3]  # the product of the last two, added to the first
+        batch = [""] * (left.ndim - 2)
+        if right not in input_dependent:
+            yield right, (*batch, "in", "out")
+        elif left not in input_dependent:
+            yield left, (*batch, "out", "in")
+        for added in bias:
+            yield added, (*[""] * (added.ndim - 1), "out")
+    elif packet is aten.embedding and call.option("indices") in input_dependent:
+        yield call.option("weight"), ("embedding", "channel")
+    elif packet is aten.index:
+        indices = call.option("indices")
+        if any(index in input_dependent for index in indices if index is not None):
+            yield call.option("self"), tuple("" if i is None else "embedding" for i in indices)
 
 
 def _channels_first(call: Call) -> bool:

@@ -1,16 +1,39 @@
-"""Which channels each target group takes, under one rule and one share."""
+"""Which channels of a source group each target group inherits: one rule, one inheritance ratio."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
 
-from legatee.errors import TransferError, UnknownNameError
-from legatee.surgery.network.catalog import Catalog, state
-from legatee.surgery.planning.evidence import norms, watch
-from legatee.surgery.planning.select import RULES, SCORED, select, share
+from legatee.errors import TransferError
+from legatee.plans.options import PlanOptions
+from legatee.rounding import inherited_count
+from legatee.surgery.network.catalog import Catalog
+from legatee.surgery.network.network import Network
+from legatee.surgery.planning import rules
+from legatee.surgery.planning.batches import Data
+from legatee.surgery.planning.rules import Choose, Rule, Scores
+from legatee.surgery.planning.select import evenly, highest
+
+NEEDED = {  # what a rule needs -> what the user has to pass
+    "data": "downstream data; pass data=inputs, (inputs, labels), a Dataset or a DataLoader",
+    "labels": "downstream data with labels; pass data=(inputs, labels)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picked:
+    """The channels of a source group that a target group inherits.
+
+    Attributes:
+        channels: Positions in the source group, in the order of the target's channels.
+        unscored: Whether the rule ranks channels, but could not score those of this group.
+    """
+
+    channels: tuple[int, ...]
+    unscored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,126 +41,173 @@ class Channels:
     """Picks the channels of each pair of groups.
 
     Attributes:
-        source: Catalogue of the upstream network.
-        target: Catalogue of the downstream network.
-        alpha: Share of each target group [fraction, 0..1].
-        rule: Selection rule.
-        seed: Of the rule, where it draws.
-        scores: Of each source group's channels, for rules that rank.
-        given: Source group -> its channels, where they were given.
+        source: Catalogue of the source.
+        target: Catalogue of the target.
+        alpha: Share of each target group that is inherited [fraction, 0..1].
+        seed: Seed of rules that draw; mixed with the name of the group's first tensor, so that one
+            group's channels do not depend on what other groups there are.
+        choose: Chooses channels by their number, in groups that have no scores.
+        scores: Scores of each source group's channels, for rules that rank; else ``None``.
+        listed: Source group -> its channels, where the user listed them.
     """
 
     source: Catalog
     target: Catalog
     alpha: float
-    rule: str
     seed: int
-    scores: Sequence[np.ndarray | None] = ()
-    given: Mapping[int, list[int]] = field(default_factory=dict)
-    unscored: set[int] = field(default_factory=set)
+    choose: Choose
+    scores: Scores | None
+    listed: Mapping[int, tuple[int, ...]]
 
-    def pick(self, number: int, chosen: int) -> Sequence[int]:
-        """Return the channels of a source group that a target group takes.
+    def pick(self, target_number: int, source_number: int) -> Picked:
+        """Return the channels of a source group that a target group inherits.
 
         Args:
-            number: Of the target group.
-            chosen: Of the source group.
+            target_number: The number of the target group.
+            source_number: The number of the source group.
 
         Returns:
-            Positions in the source group, ascending.
+            The channels; always the same ones for the same two groups.
 
         Raises:
-            TransferError: If more channels were given than there is room for.
+            TransferError: If more channels are listed than the target group has.
         """
-        group, theirs = self.target.groups[number], self.source.groups[chosen]
-        if chosen in self.given:
-            channels = self.given[chosen]
-            if len(channels) > group.size:
-                name = next(iter(group.members))[0]
-                raise TransferError(
-                    f"{len(channels)} channels were given where {name!r} has {group.size}"
-                )
-            return channels
-        wanted = min(share(self.alpha, group.size), theirs.size)
-        if wanted == 0:
-            return []
+        group, source_group = self.target.groups[target_number], self.source.groups[source_number]
         name, axis = next(iter(group.members))
+        if source_number in self.listed:
+            channels = self.listed[source_number]
+            if len(channels) > group.size:
+                raise TransferError(
+                    f"rule lists {len(channels)} channels for {name!r}, which has {group.size}"
+                )
+            return Picked(channels=channels)
+        wanted = min(inherited_count(self.alpha, group.size), source_group.size)
+        if wanted == 0:
+            return Picked(channels=())
+        scores = None if self.scores is None else self.scores[source_number]
+        if scores is not None:
+            return Picked(channels=tuple(highest(scores, wanted)))
         rng = np.random.default_rng([self.seed, crc32(f"{name}:{axis}".encode())])
-        scores = self.scores[chosen] if self.scores else None
-        if self.rule in SCORED and scores is None:
-            self.unscored.add(chosen)
-        rule = "uniform" if self.rule == "given" or chosen in self.unscored else self.rule
-        return select(rule, theirs.size, wanted, rng, scores)
+        channels = tuple(self.choose(source_group.size, wanted, rng))
+        return Picked(channels=channels, unscored=self.scores is not None)
 
 
-def scores_of(
-    rule: str, network: nn.Module | Catalog, catalog: Catalog, data: Tensor | None, extra: dict
-) -> list[np.ndarray | None]:
-    """Gather what a rule needs to rank the source's channels.
+def channels_of(
+    source: Network, target: Network, options: PlanOptions, data: Data | None
+) -> Channels:
+    """Settle how channels are picked.
 
     Args:
-        rule: Selection rule.
-        network: The upstream network.
-        catalog: Of it.
-        data: Downstream inputs, for the rules that look at them [n, ...].
-        extra: ``labels`` of the data, and the ``threshold`` of ``"active"``.
+        source: The upstream network.
+        target: The downstream network.
+        options: What the plan is asked for.
+        data: Downstream data, for the rules that measure channels.
 
     Returns:
-        For each source group the scores of its channels, or ``None``; empty if none are needed.
+        What picks the channels.
 
     Raises:
-        TransferError: If what the rule looks at is missing.
+        TransferError: If what the rule needs is missing, or scores or listed channels do not fit
+            the source.
         UnknownNameError: If there is no such rule.
     """
-    if rule not in (*RULES, *SCORED, "given"):
-        raise UnknownNameError("selection rule", rule, (*RULES, *SCORED))
-    if rule not in SCORED:
-        return []
-    if isinstance(network, Catalog) or any(v.is_meta for v in state(network).values()):
-        raise TransferError(f"rule {rule!r} looks at weights; pass the source network with them")
-    if rule == "largest":
-        return list(norms(catalog, state(network)))
-    labels = extra["labels"]
-    if data is None or (rule == "signal" and labels is None):
-        needed = "data and their labels" if rule == "signal" else "data"
-        raise TransferError(f"rule {rule!r} looks at downstream examples; pass {needed}")
-    found = watch(network, data, labels, catalog)
-    if rule == "signal":
-        return [None if a is None or not len(a.signal) else a.signal for a in found]
-    floor = extra["threshold"]
-    return [None if a is None else np.where(a.active >= floor, a.active, np.nan) for a in found]
+    listed: dict[int, tuple[int, ...]] = {}
+    rule = rules.find(options.rule) if isinstance(options.rule, str) else rules.find("uniform")
+    scores = None
+    if isinstance(options.rule, Mapping):
+        listed = listed_channels(source.catalog, options.rule)
+    elif callable(options.rule):
+        module = source.require_weights(f"rule {options.rule_name!r}")
+        scores = _checked(options.rule(module, source.catalog, data), source.catalog, options)
+    elif rule.scores is not None:
+        _check_needs(rule, source, options, data)
+        scores = _checked(rule.scores(source, options, data), source.catalog, options)
+    return Channels(
+        source=source.catalog,
+        target=target.catalog,
+        alpha=options.alpha,
+        seed=options.seed,
+        choose=rule.choose or _evenly,
+        scores=scores,
+        listed=listed,
+    )
 
 
-def given_channels(catalog: Catalog, given: Mapping[str, Iterable[int]]) -> dict[int, list[int]]:
-    """Read channels that were given by layer as channels of groups.
+def _evenly(available: int, wanted: int, rng: np.random.Generator) -> list[int]:
+    return evenly(available, wanted)
+
+
+def _check_needs(rule: Rule, source: Network, options: PlanOptions, data: Data | None) -> None:
+    """Refuse a rule that lacks the weights or the data that it needs."""
+    source.require_weights(f"rule {options.rule_name!r}")
+    if rule.needs in NEEDED and data is None:
+        raise TransferError(f"rule {options.rule_name!r} needs {NEEDED[rule.needs]}")
+
+
+def _checked(scores: object, catalog: Catalog, options: PlanOptions) -> Scores:
+    """Refuse scores that are not one array for each channel group."""
+    shape = f"one array of scores, or None, for each of the {len(catalog.groups)} channel groups"
+    if not isinstance(scores, Sequence) or len(scores) != len(catalog.groups):
+        what = f"{len(scores)} of them" if isinstance(scores, Sequence) else type(scores).__name__
+        raise TransferError(f"rule {options.rule_name!r} returned {what}; expected {shape}")
+    arrays: list[np.ndarray | None] = []
+    for group, values in zip(catalog.groups, scores, strict=True):
+        if isinstance(values, Tensor):
+            values = values.detach().double().cpu()
+        array = None if values is None else np.asarray(values, dtype=float)
+        if array is not None and array.shape != (group.size,):
+            name = next(iter(group.members))[0]
+            raise TransferError(
+                f"rule {options.rule_name!r} returned scores of shape {array.shape} for the group "
+                f"of {name!r}, which has {group.size} channels"
+            )
+        arrays.append(array)
+    return arrays
+
+
+def listed_channels(
+    catalog: Catalog, rule: Mapping[str, Sequence[int]]
+) -> dict[int, tuple[int, ...]]:
+    """Read channels that are listed by layer as channels of groups.
 
     Args:
-        catalog: Of the upstream network.
-        given: Layer or tensor of the source -> channels that it makes [count from 0].
+        catalog: Catalogue of the source.
+        rule: Layer or tensor of the source -> the output channels to inherit [count from 0].
 
     Returns:
-        Source group -> channels, in the order given.
+        Source group -> channels, in the order listed.
 
     Raises:
-        TransferError: If a layer is not there, makes no group of its own, or layers that share
-            channels were given different ones.
+        TransferError: If there is no such layer, its output channels are not one group, or layers
+            that share a group list different channels.
     """
-    found: dict[int, list[int]] = {}
-    said: dict[int, str] = {}
-    for layer, values in given.items():
+    found: dict[int, tuple[int, ...]] = {}
+    layers: dict[int, str] = {}
+    for layer, listed in rule.items():
         name = layer if layer in catalog.tensors else f"{layer}.weight"
         numbers = catalog.groups_along.get((name, 0), ())
         if len(numbers) != 1:
-            raise TransferError(f"channels were given for {layer!r}, which makes no group of them")
-        number, channels = numbers[0], list(values)
+            raise TransferError(
+                f"rule lists channels for {layer!r}, which is no layer of the source whose output "
+                "channels are one group"
+            )
+        number, channels = numbers[0], tuple(listed)
         size = catalog.groups[number].size
         if len(set(channels)) < len(channels) or not all(0 <= c < size for c in channels):
             raise TransferError(
-                f"channels given for {layer!r} must be different numbers from 0 to {size - 1}"
+                f"rule lists channels {_few(channels)} for {layer!r}; expected different numbers "
+                f"from 0 to {size - 1}"
             )
         if found.setdefault(number, channels) != channels:
             raise TransferError(
-                f"{said[number]!r} and {layer!r} share their channels but were given different ones"
+                f"rule lists different channels for {layers[number]!r} and {layer!r}, which share "
+                "their channels"
             )
-        said[number] = layer
+        layers[number] = layer
     return found
+
+
+def _few(channels: Sequence[int]) -> str:
+    """Return the first of some numbers, as a message names them."""
+    more = ", ..." if len(channels) > 6 else ""
+    return "[" + ", ".join(map(str, channels[:6])) + more + "]"

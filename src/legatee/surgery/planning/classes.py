@@ -1,4 +1,4 @@
-"""What becomes of classes: whether heads are the same, or which classes mean the same."""
+"""Classes: whether both heads have the same ones, or which class corresponds to which."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 
 from legatee.errors import TransferError, UnknownNameError
 from legatee.surgery.network.catalog import Catalog
-from legatee.surgery.planning.draft import Heads
+from legatee.surgery.planning.drafted import Heads
 
-Class = int | str  # its number, or its name where the names are known in their order
+Class = int | str  # number, or name where the names of all classes are known
 NAMED = 3  # pairs of classes that a warning names
-SHOWN = 12  # names of classes that a refusal shows
+LISTED = 12  # names of classes that an error lists
 
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes that one of two networks shows.
+    """The classes of a network's classification head.
 
     Attributes:
         side: Which network, as messages call it: ``"target"`` or ``"source"``.
-        size: Classes there are [count].
-        names: Their names in order, if they are known.
+        size: Number of classes [count].
+        names: Names of the classes in order, if they are known.
 
     Raises:
         TransferError: If there are more names than classes, or fewer.
@@ -33,87 +33,97 @@ class Classes:
     def __post_init__(self) -> None:
         if self.names is not None and len(self.names) != self.size:
             raise TransferError(
-                f"{len(self.names)} names were given for the {self.size} classes of the {self.side}"
+                f"{self.keyword} has {len(self.names)} names, but the {self.side} has {self.size} "
+                "classes"
             )
 
-    def number(self, given: Class) -> int:
+    @property
+    def keyword(self) -> str:
+        """The option that names the classes."""
+        return "class_names" if self.side == "target" else "source_class_names"
+
+    def number(self, label: Class) -> int:
         """Return the number of a class.
 
         Args:
-            given: Its number or its name.
+            label: Number or name of the class.
 
         Returns:
-            Its number, counted from 0.
+            The number, counted from 0.
 
         Raises:
-            TransferError: If it is not there, its name stands for several, or no names are known.
+            TransferError: If there is no class of that number, the name is that of several
+                classes, or no names are known.
             UnknownNameError: If no class has that name.
 
         Example:
             >>> Classes("source", 3, ["ant", "bee", "cat"]).number("cat")
             2
         """
-        if isinstance(given, str):
-            return self._named(given)
-        if not 0 <= given < self.size:
-            some = f" ({', '.join(self.names[:SHOWN])})" if self.names else ""
+        if isinstance(label, str):
+            return self._number_of_name(label)
+        if not 0 <= label < self.size:
+            names = f" ({', '.join(self.names[:LISTED])})" if self.names else ""
             raise TransferError(
-                f"the {self.side} has classes 0 to {self.size - 1}{some}, not {given}"
+                f"class_map: the {self.side} has classes 0 to {self.size - 1}{names}, not {label}"
             )
-        return given
+        return label
 
-    def _named(self, name: str) -> int:
+    def _number_of_name(self, name: str) -> int:
         """Return the number of the one class of that name."""
         if self.names is None:
-            keyword = "class_names" if self.side == "target" else "source_class_names"
             raise TransferError(
-                f"class {name!r} of the {self.side} is a name; give {keyword}, the names of all "
-                f"{self.size} classes in their order, or its number"
+                f"class_map: the names of the {self.side}'s classes are not known, so {name!r} is "
+                f"no class; pass {self.keyword}, the names of all {self.size} classes in order, or "
+                "the number of the class"
             )
-        found = [number for number, known in enumerate(self.names) if known == name]
-        if not found:
+        numbers = [number for number, known in enumerate(self.names) if known == name]
+        if not numbers:
             raise UnknownNameError(f"class of the {self.side}", name, self.names)
-        if len(found) > 1:
-            both = " and ".join(map(str, found))
+        if len(numbers) > 1:
+            several = " and ".join(map(str, numbers))
             raise TransferError(
-                f"{name!r} is the name of classes {both} of the {self.side}; give the number"
+                f"class_map: {name!r} is the name of classes {several} of the {self.side}; pass "
+                "the number of one of them"
             )
-        return found[0]
+        return numbers[0]
 
 
 def same_meaning(
     classes: Mapping[Class, Class], target: Classes, source: Classes
 ) -> dict[int, int]:
-    """Read which classes of a target mean the same as which of a source.
+    """Read which class of a target corresponds to which class of a source.
 
     Args:
         classes: Target class -> source class, numbers or names.
-        target: The target's classes.
-        source: The source's.
+        target: Classes of the target.
+        source: Classes of the source.
 
     Returns:
         Target number -> source number.
 
     Raises:
-        TransferError: If a class is not there, cannot be told from its name, or was given twice.
-        UnknownNameError: If no class has a name that was given.
+        TransferError: If there is no such class, its name is ambiguous, or a target class occurs
+            twice.
+        UnknownNameError: If no class has one of the names.
 
     Example:
         >>> pets = Classes("target", 2, ["cat", "dog"])
         >>> same_meaning({"cat": 281}, pets, Classes("source", 1000, None))
         {0: 281}
     """
-    said: dict[int, Class] = {}
-    found = {}
-    for to, frm in classes.items():
-        number = target.number(to)
-        if number in said:
+    labels: dict[int, Class] = {}
+    numbers = {}
+    for target_class, source_class in classes.items():
+        number = target.number(target_class)
+        if number in labels:
             raise TransferError(
-                f"target class {number} was given twice, as {said[number]!r} and {to!r}"
+                f"class_map has target class {number} twice, as {labels[number]!r} and "
+                f"{target_class!r}"
             )
-        said[number] = to
-        found[number] = source.number(frm)
-    return found
+        labels[number] = target_class
+        numbers[number] = source.number(source_class)
+    return numbers
 
 
 def heads(
@@ -124,30 +134,34 @@ def heads(
     same: bool,
     head: bool,
 ) -> tuple[Heads, list[str]]:
-    """Settle what becomes of classes.
+    """Decide which classes of a head are inherited.
 
     Args:
-        target: The target's classes; ``None`` if no one layer shows them.
-        source: The source's, likewise.
+        target: Classes of the target; ``None`` if it has no single output layer.
+        source: Classes of the source; ``None`` likewise.
         classes: Target class -> source class, numbers or names.
-        same: Whether both have the same classes where neither ``classes`` nor names tell.
+        same: Whether both are assumed to have the same classes where neither ``classes`` nor
+            names decide.
         head: Whether a head may be inherited without ``classes``.
 
     Returns:
-        What may become of them, and what a reader should know of that, in sentences.
+        What may be inherited, and what the reader of a plan should know about it, in sentences.
 
     Raises:
-        TransferError: If no one layer shows classes, or one that was given is not there.
-        UnknownNameError: If no class has a name that was given.
+        TransferError: If ``classes`` cannot be read, or a network has no single output layer.
+        UnknownNameError: If no class has one of the names.
 
     Example:
-        >>> ours, theirs = (Classes("", 2, names) for names in (["ant", "cow"], ["bee", "ant"]))
-        >>> heads(ours, theirs, classes=None, same=True, head=True)[0].classes
+        >>> target, source = Classes("target", 2, ["ant", "cow"]), Classes("", 2, ["bee", "ant"])
+        >>> heads(target, source, classes=None, same=True, head=True)[0].classes
         {0: 1}
     """
     if classes is not None:
         if target is None or source is None:
-            raise TransferError("classes were given, but no one layer of a network shows them")
+            side = "target" if target is None else "source"
+            raise TransferError(
+                f"class_map cannot be used: the {side} has no single output layer with classes"
+            )
         return Heads(same=False, classes=same_meaning(classes, target, source)), []
     if not head:
         return Heads(same=False), []
@@ -155,52 +169,59 @@ def heads(
         return Heads(same=same), []
     if list(target.names) == list(source.names):
         return Heads(same=True), []
-    found = {target.number(name): source.number(name) for name in _in_both(target, source)}
-    if not found:
-        why = "no class of the target has the name of one of the source"
-        return Heads(same=False), [f"the head stays as it is: {why}"]
-    pairs = [f"{target.names[to]!r}, {to} here and {frm} there" for to, frm in found.items()]
-    said = f"{len(found)} of {target.size} classes of the target are the source's by name"
-    return Heads(same=False, classes=found), [f"{said} ({'; '.join(pairs[:NAMED])})"]
+    numbers = {target.number(name): source.number(name) for name in _common(target, source)}
+    if not numbers:
+        return Heads(same=False), [
+            "the head is not inherited: no class of the target has the name of one of the source"
+        ]
+    pairs = [
+        f"{target.names[t]!r} is {t} in the target, {s} in the source" for t, s in numbers.items()
+    ]
+    more = "; ..." if len(pairs) > NAMED else ""
+    return Heads(same=False, classes=numbers), [
+        f"{len(numbers)} of the target's {target.size} classes have the same name in the source "
+        f"and are inherited ({'; '.join(pairs[:NAMED])}{more})"
+    ]
 
 
-def _in_both(target: Classes, source: Classes) -> list[str]:
-    """Return the names that one class of each network has, and no other."""
-    ours, theirs = Counter(target.names), Counter(source.names)
-    return [name for name, times in ours.items() if times == theirs[name] == 1]
+def _common(target: Classes, source: Classes) -> list[str]:
+    """Return the names that exactly one class of each network has."""
+    target_counts, source_counts = Counter(target.names), Counter(source.names)
+    return [name for name, times in target_counts.items() if times == source_counts[name] == 1]
 
 
 def classes_of(
-    side: str, network: object, catalog: Catalog, given: Sequence[str] | None
+    side: str, network: object, catalog: Catalog, names: Sequence[str] | None
 ) -> Classes | None:
-    """Return the classes that a network shows, with their names where these are known.
+    """Return the classes of a network's head, with their names where these are known.
 
     Args:
         side: Which network, as messages call it: ``"target"`` or ``"source"``.
-        network: The network; those of ``transformers`` may carry names of classes.
-        catalog: Its catalogue.
-        given: Names in order, if any were given.
+        network: The network; the config of one of ``transformers`` may name its classes.
+        catalog: Catalogue of the network.
+        names: Names of the classes in order; those of the network's config if ``None``.
 
     Returns:
-        The classes, or ``None`` if no one layer shows them.
+        The classes, or ``None`` if there is no single output layer.
 
     Raises:
-        TransferError: If names were given, but of more or fewer classes than there are, or no
-            one layer shows them.
+        TransferError: If ``names`` are more or fewer than the classes, or there is no single
+            output layer.
     """
     sizes = [group.size for group in catalog.groups if group.role == "class"]
     if len(sizes) == 1:
-        carried = _carried(network)
-        fit = carried if len(carried) == sizes[0] else None  # else they are of another task
-        return Classes(side, sizes[0], fit if given is None else given)
-    if given is not None:
+        of_config = _names_in_config(network)
+        fitting = of_config if len(of_config) == sizes[0] else None  # else of another task
+        return Classes(side, sizes[0], fitting if names is None else names)
+    if names is not None:
         raise TransferError(
-            f"names of the {side}'s classes were given, but no one layer of it shows them"
+            f"{Classes(side, 0, None).keyword} cannot be used: the {side} has no single output "
+            "layer with classes"
         )
     return None
 
 
-def _carried(network: object) -> list[str]:
+def _names_in_config(network: object) -> list[str]:
     """Return the names of classes in a network's config, if it has any."""
     labels = getattr(getattr(network, "config", None), "id2label", None) or []
     numbered = labels if isinstance(labels, Mapping) else dict(enumerate(labels))

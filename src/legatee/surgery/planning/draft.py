@@ -1,6 +1,6 @@
 """The moves of a plan, tensor by tensor: positions taken and filled along each axis, or why not."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,28 +9,21 @@ from legatee.plans.moves import Blend, Move
 from legatee.plans.positions import compress
 from legatee.surgery.network.catalog import Catalog
 from legatee.surgery.network.groups import Group, may_take
-from legatee.surgery.planning.match import Match, grows
-from legatee.surgery.planning.resize import channel_blend, grid_blend
+from legatee.surgery.planning.channels import Picked
+from legatee.surgery.planning.drafted import (
+    FOREIGN,
+    HEAD,
+    NOTHING,
+    PADDING,
+    READ_ON,
+    Drafted,
+    Heads,
+)
+from legatee.surgery.planning.match import Match
+from legatee.surgery.planning.resize import channel_blend, grid_blend, grows
 
-FOREIGN = "its channels belong to another group in the source"
-READ_ON = "the one network shows its channels at its output, the other reads them on"
-HEAD = "the head is inherited only between equal architectures of the same classes"
-PADDING = "padding kernels lays it into the middle"
-NOTHING = "the share asked for leaves no channel to inherit"
-Pick = Callable[[int, int], Sequence[int]]  # (target group, source group) -> source channels
-
-
-@dataclass(frozen=True, kw_only=True)
-class Heads:
-    """What may become of classes.
-
-    Attributes:
-        same: Whether both networks are taken to have the same classes, in the same order.
-        classes: Target class -> source class, where it was said.
-    """
-
-    same: bool
-    classes: Mapping[int, int] | None = None
+Pick = Callable[[int, int], Picked]  # (target group, source group) -> source channels
+Piece = tuple[int, int, int]  # number of a group, pattern of its positions, number of its partner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +35,20 @@ class Span:
     blend: Blend | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Draft:
-    """What is settled before tensors are gone through one by one.
+    """Works out the moves; it fills its own memory while it does, and is used once.
 
     Attributes:
-        source: Catalogue of the upstream network.
-        target: Catalogue of the downstream network.
+        source: Catalogue of the source.
+        target: Catalogue of the target.
         match: Which tensors take from which.
         groups: Target group -> the source group that it takes its channels from.
         pick: Which channels of a source group a target group takes.
-        heads: What may become of classes.
-        whole: Whether a tensor of which no channel is known may be taken whole.
-        pad_kernels: Whether a kernel may go into the middle of a larger one.
+        heads: What is known of the classes.
+        traced: Whether the channels of both networks are known; else only whole tensors move.
+        whole: Whether a tensor without a known channel may be taken whole.
+        pad_kernels: Whether a kernel may be placed in the middle of a larger one.
     """
 
     source: Catalog
@@ -63,50 +57,63 @@ class Draft:
     groups: Mapping[int, int]
     pick: Pick
     heads: Heads
+    traced: bool
     whole: bool
     pad_kernels: bool
-    mixed: dict[int, set[int]] = field(default_factory=dict)
+    _mixed: dict[int, set[int]] = field(default_factory=dict, init=False)
+    _unscored: set[int] = field(default_factory=set, init=False)
     _picked: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = field(
-        default_factory=dict
+        default_factory=dict, init=False
     )
-    _texts: dict[tuple, str] = field(default_factory=dict)
-    _spans: dict[tuple, Span | str] = field(default_factory=dict)
+    _texts: dict[tuple[str, tuple[Piece, ...]], str] = field(default_factory=dict, init=False)
+    _spans: dict[tuple, Span | str] = field(default_factory=dict, init=False)
 
-    def move(self, name: str) -> Move | str:
-        """Return the move that fills one target tensor, or why there is none.
-
-        Args:
-            name: Name of the target tensor.
+    def build(self) -> Drafted:
+        """Go through the tensors of the target.
 
         Returns:
-            The move, or the reason.
+            The moves, with the reasons where there are none.
         """
+        outcomes = {name: self._move(name) for name in self.target.tensors}
+        return Drafted(
+            source=self.source,
+            target=self.target,
+            match=self.match,
+            groups=self.groups,
+            heads=self.heads,
+            outcomes=outcomes,
+            mixed={number: frozenset(others) for number, others in self._mixed.items()},
+            unscored=frozenset(self._unscored),
+        )
+
+    def _move(self, name: str) -> Move | str:
+        """Return the move that fills one target tensor, or why there is none."""
         source_name = self.match.tensors.get(name)
         if source_name is None:
-            shown = name in self.target.shown
-            why = HEAD if shown and not self.match.consistent else self._no_match
-            return self.match.reasons.get(name, why)
-        here, there = self.target.tensors[name].shape, self.source.tensors[source_name].shape
-        if len(here) != len(there):
-            return f"{len(here)} axes here, {len(there)} in the source"
+            is_head = name in self.target.shown and not self.match.consistent
+            return self.match.reasons.get(name, HEAD if is_head else self._no_match)
+        shape, source_shape = self._shapes(name, source_name)
+        if len(shape) != len(source_shape):
+            return f"it has {len(shape)} axes in the target and {len(source_shape)} in the source"
+        along = self._along if self.traced else self._untraced
         spans: dict[int, Span] = {}
-        # What no other tensor shares comes first: why it does not fit is the plainest reason.
-        for axis in sorted(range(len(here)), key=lambda n: (name, n) in self.target.groups_along):
-            span = self._along(name, source_name, axis)
+        # Axes without a group come first: why such an axis does not fit is the plainest reason.
+        for axis in sorted(range(len(shape)), key=lambda n: (name, n) in self.target.groups_along):
+            span = along(name, source_name, axis)
             if isinstance(span, str):
                 return span
             spans[axis] = span
         if not self.whole and name in self.target.unknown:
-            return "nothing reads it when the network runs, so its channels are unknown"
-        in_order = [spans[axis] for axis in range(len(here))]
+            return "no operation uses it in a forward pass, so its channels are unknown"
+        in_order = [spans[axis] for axis in range(len(shape))]
         blends = [span.blend for span in in_order if span.blend is not None]
         if len(blends) > 1 and {blend.how for blend in blends} != {"pad"}:
-            return "two of its axes are of another size"
+            return "two of its axes differ in size between source and target"
         return Move(
             source=source_name,
             target=name,
-            source_shape=there,
-            target_shape=here,
+            source_shape=source_shape,
+            target_shape=shape,
             take=tuple(span.take for span in in_order),
             put=tuple(span.put for span in in_order),
             blend=blends[0] if blends else None,
@@ -114,138 +121,170 @@ class Draft:
 
     @property
     def _no_match(self) -> str:
-        return (
-            "no source tensor of that name"
-            if self.match.consistent
-            else "no source tensor of that role: kind of layer, kernel and stage"
-        )
+        if self.match.consistent:
+            return "no source tensor of that name"
+        return "no source tensor of that role: kind of layer, kernel size and stage"
 
-    def _along(self, name: str, source_name: str, axis: int) -> Span | str:
-        """Return the positions taken and filled along one axis, or why there are none."""
-        ours = self.target.groups_along.get((name, axis), ())
-        theirs = self.source.groups_along.get((source_name, axis), ())
-        size, have = self._sizes(name, source_name, axis)
-        entrance = name in self.target.entrances and source_name in self.source.entrances
-        if entrance and axis == 1 and size != have:
-            return Span(take=f"0:{have}", put=f"0:{size}", blend=channel_blend(axis, size))
-        if not ours:
-            return self._alone(name, source_name, axis)
-        if len(ours) == 1:  # nearly always; many axes are alike
-            group = self.target.groups[ours[0]]
-            there = [self.source.groups[n].members[source_name, axis] for n in theirs]
-            key = (ours[0], theirs, axis, id(group.members[name, axis]), *map(id, there))
-            if key not in self._spans:
-                self._spans[key] = self._joined(name, source_name, axis)
-            return self._spans[key]
-        return self._joined(name, source_name, axis)
+    def _shapes(self, name: str, source_name: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return self.target.tensors[name].shape, self.source.tensors[source_name].shape
 
     def _sizes(self, name: str, source_name: str, axis: int) -> tuple[int, int]:
         """Return the lengths of an axis in the target and in the source."""
-        return (
-            self.target.tensors[name].shape[axis],
-            self.source.tensors[source_name].shape[axis],
+        shape, source_shape = self._shapes(name, source_name)
+        return shape[axis], source_shape[axis]
+
+    def _untraced(self, name: str, source_name: str, axis: int) -> Span | str:
+        """Take an axis whole where the channels of a network are unknown, but no other head."""
+        size, source_size = self._sizes(name, source_name, axis)
+        if size != source_size:
+            return _lengths(axis, size, source_size)
+        if (name in self.target.shown or source_name in self.source.shown) and not self.heads.same:
+            return HEAD
+        return Span(take=f"0:{source_size}", put=f"0:{size}")
+
+    def _along(self, name: str, source_name: str, axis: int) -> Span | str:
+        """Return the positions taken and filled along one axis, or why there are none."""
+        numbers = self.target.groups_along.get((name, axis), ())
+        source_numbers = self.source.groups_along.get((source_name, axis), ())
+        size, source_size = self._sizes(name, source_name, axis)
+        entrance = name in self.target.entrances and source_name in self.source.entrances
+        if entrance and axis == 1 and size != source_size:
+            blend = channel_blend(axis, size)
+            return Span(take=f"0:{source_size}", put=f"0:{size}", blend=blend)
+        if not numbers:
+            return self._alone(name, source_name, axis)
+        if len(numbers) > 1:
+            return self._joined(name, source_name, axis)
+        key = (  # nearly always there is one group, and many axes are alike
+            (numbers[0], self.target.pattern(numbers[0], name, axis)),
+            tuple((n, self.source.pattern(n, source_name, axis)) for n in source_numbers),
+            axis,
         )
+        if key not in self._spans:
+            self._spans[key] = self._joined(name, source_name, axis)
+        return self._spans[key]
 
     def _alone(self, name: str, source_name: str, axis: int) -> Span | str:
         """Settle an axis that no other tensor shares, such as a kernel's: whole or not at all."""
-        size, have = self._sizes(name, source_name, axis)
-        theirs = (source_name, axis) in self.source.groups_along
-        if size == have and not theirs:
-            return Span(take=f"0:{have}", put=f"0:{size}")
+        size, source_size = self._sizes(name, source_name, axis)
+        take, put = f"0:{source_size}", f"0:{size}"
+        grouped = (source_name, axis) in self.source.groups_along
+        if size == source_size and not grouped:
+            return Span(take=take, put=put)
         if grows(self.target.tensors[name], self.source.tensors[source_name], axis):
             if not self.pad_kernels:
-                return f"its kernel is {size} long here, {have} in the source; {PADDING}"
-            return Span(take=f"0:{have}", put=f"0:{size}", blend=Blend(axis=axis, how="pad"))
-        blend = grid_blend(axis, have, size)
-        if blend is not None and not theirs and name in self.target.placed:
-            return Span(take=f"0:{have}", put=f"0:{size}", blend=blend)
-        return f"axis {axis} is {size} long here, {have} in the source"
+                sizes = f"{size} in the target and {source_size} in the source"
+                return f"its kernel has size {sizes}; {PADDING}"
+            return Span(take=take, put=put, blend=Blend(axis=axis, how="pad"))
+        blend = grid_blend(axis, source_size, size)
+        if blend is not None and not grouped and name in self.target.placed:
+            return Span(take=take, put=put, blend=blend)
+        return _lengths(axis, size, source_size)
 
     def _joined(self, name: str, source_name: str, axis: int) -> Span | str:
-        """Lay side by side what each group along an axis takes."""
-        take, put = [], []
+        """Concatenate what each group along an axis takes."""
+        take: list[Piece] = []
+        put: list[Piece] = []
         why = FOREIGN
         for number in self.target.groups_along[name, axis]:
             chosen = self._source_group(number, name, source_name, axis)
             if chosen is None:
-                apart = READ_ON if self._read_on(number, source_name, axis) else why
-                why = self._widths(number, name, source_name, axis) or apart
+                other = READ_ON if self._is_output_in_one(number, source_name, axis) else why
+                why = self._widths(number, name, source_name, axis) or other
                 continue
-            here, there = self.target.groups[number], self.source.groups[chosen]
-            fixed = self._fixed(here, there)
+            group, source_group = self.target.groups[number], self.source.groups[chosen]
+            fixed = self._fixed(group, source_group)
             if fixed is not None:
                 return fixed
-            ours, theirs = here.members[name, axis], there.members[source_name, axis]
-            if ours.shape[1] != theirs.shape[1]:
+            width = group.members[name, axis].shape[1]
+            if width != source_group.members[source_name, axis].shape[1]:
                 why = self._widths(number, name, source_name, axis) or why
                 continue
-            taken, filled = self._channels(number, chosen)
-            if taken:
-                take.append((theirs, taken))
-                put.append((ours, filled))
-            why = why if taken else NOTHING
-        return Span(take=self._text(take), put=self._text(put)) if put else why
+            if self._channels(number, chosen)[0]:
+                take.append((chosen, self.source.pattern(chosen, source_name, axis), number))
+                put.append((number, self.target.pattern(number, name, axis), chosen))
+            else:
+                why = NOTHING
+        if not put:
+            return why
+        return Span(
+            take=self._text("take", take, source_name, axis), put=self._text("put", put, name, axis)
+        )
 
-    def _text(self, pieces: list[tuple[np.ndarray, tuple[int, ...]]]) -> str:
-        """Write the positions of channels; most axes of a network repeat a few."""
-        key = tuple((id(positions), channels) for positions, channels in pieces)
+    def _text(self, side: str, pieces: list[Piece], name: str, axis: int) -> str:
+        """Write the positions of channels; many axes of a network have the same ones."""
+        key = side, tuple(pieces)
         if key not in self._texts:
-            rows = [positions[list(channels)].reshape(-1) for positions, channels in pieces]
+            groups = self.source.groups if side == "take" else self.target.groups
+            rows = []
+            for number, _, partner in pieces:
+                pair = (partner, number) if side == "take" else (number, partner)
+                channels = self._channels(*pair)[0 if side == "take" else 1]
+                rows.append(groups[number].members[name, axis][list(channels)].reshape(-1))
             self._texts[key] = compress(np.concatenate(rows))
         return self._texts[key]
 
-    def _fixed(self, here: Group, there: Group) -> str | None:
-        """Say why classes and inputs, which have a meaning, are not taken."""
-        words = there.role == "input"  # given, and shown where the source ties them to its output
-        known = words or self.heads.same or self.heads.classes is not None
-        if here.role == "class" and not known:
+    def _fixed(self, group: Group, source_group: Group) -> str | None:
+        """Say why classes and inputs, whose order has a meaning, are not taken."""
+        inputs = source_group.role == "input"  # also at the output, where embeddings are tied to it
+        known = inputs or self.heads.same or self.heads.classes is not None
+        if group.role == "class" and not known:
             return HEAD
-        if words and here.size != there.size:
-            return f"{here.size} inputs here, {there.size} in the source"
+        if inputs and group.size != source_group.size:
+            return (
+                f"the target has {group.size} input channels or tokens, the source "
+                f"{source_group.size}"
+            )
         return None
 
     def _source_group(self, number: int, name: str, source_name: str, axis: int) -> int | None:
         """Return the source group along an axis: the chosen one, or the only one if any may do."""
         chosen = self.groups.get(number)
-        theirs = self.source.groups_along.get((source_name, axis), ())
-        if chosen in theirs:
+        source_numbers = self.source.groups_along.get((source_name, axis), ())
+        if chosen in source_numbers:
             return chosen
-        ours = self.target.groups_along[name, axis]
-        if self.match.consistent or len(ours) != len(theirs):
+        numbers = self.target.groups_along[name, axis]
+        if self.match.consistent or len(numbers) != len(source_numbers):
             return None
-        other = theirs[ours.index(number)]
+        other = source_numbers[numbers.index(number)]
         if not may_take(self.target.groups[number], self.source.groups[other]):
             return None
-        self.mixed.setdefault(number, {chosen} if chosen is not None else set()).add(other)
+        self._mixed.setdefault(number, {chosen} if chosen is not None else set()).add(other)
         return other
 
-    def _read_on(self, number: int, source_name: str, axis: int) -> bool:
-        """Tell whether what one network shows at its output is hidden in the other."""
-        theirs = self.source.groups_along.get((source_name, axis), ())
-        roles = {self.source.groups[n].role for n in theirs}
+    def _is_output_in_one(self, number: int, source_name: str, axis: int) -> bool:
+        """Tell whether channels are the output of one network and hidden in the other."""
+        source_numbers = self.source.groups_along.get((source_name, axis), ())
+        roles = {self.source.groups[n].role for n in source_numbers}
         return bool(roles) and (roles == {"class"}) != (self.target.groups[number].role == "class")
 
     def _widths(self, number: int, name: str, source_name: str, axis: int) -> str | None:
-        """Say that the channels along an axis are blocks of another width, if that is why."""
-        ours = self.target.groups[number].members[name, axis].shape[1]
-        theirs = self.source.groups_along.get((source_name, axis), ())
-        widths = {self.source.groups[n].members[source_name, axis].shape[1] for n in theirs}
-        if len(widths) != 1 or ours in widths:
+        """Say that a channel has another number of positions along an axis, if that is why."""
+        width = self.target.groups[number].members[name, axis].shape[1]
+        source_numbers = self.source.groups_along.get((source_name, axis), ())
+        widths = {self.source.groups[n].members[source_name, axis].shape[1] for n in source_numbers}
+        if len(widths) != 1 or width in widths:
             return None
-        return f"a channel covers {ours} positions here, {widths.pop()} there"
+        return f"a channel has {width} positions in the target and {widths.pop()} in the source"
 
     def _channels(self, number: int, chosen: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the channels that a group takes from another one, and those they become."""
         if (number, chosen) not in self._picked:
-            here, there = self.target.groups[number], self.source.groups[chosen]
-            if here.role == "class" and self.heads.classes is not None:
+            group, source_group = self.target.groups[number], self.source.groups[chosen]
+            if group.role == "class" and self.heads.classes is not None:
                 pairs = list(self.heads.classes.items())
-                picked = tuple(t for _, t in pairs), tuple(o for o, _ in pairs)
-            elif here.role != "hidden":
-                same = tuple(range(here.size)) if here.size == there.size else ()
+                picked = tuple(s for _, s in pairs), tuple(t for t, _ in pairs)
+            elif group.role != "hidden":
+                same = tuple(range(group.size)) if group.size == source_group.size else ()
                 picked = same, same
             else:
-                taken = tuple(self.pick(number, chosen))
-                picked = taken, tuple(range(len(taken)))
+                result = self.pick(number, chosen)
+                if result.unscored:
+                    self._unscored.add(chosen)
+                picked = result.channels, tuple(range(len(result.channels)))
             self._picked[number, chosen] = picked
         return self._picked[number, chosen]
+
+
+def _lengths(axis: int, size: int, source_size: int) -> str:
+    return f"axis {axis} has {size} positions in the target and {source_size} in the source"

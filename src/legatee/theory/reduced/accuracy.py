@@ -12,7 +12,10 @@ JITTER, TINY = 1e-10, 1e-300  # what lifts inner products without full rank: a s
 
 @compiled
 def inner_products(start: Array, C: Array, patches: Patches) -> Array:
-    """Return the inner products of filters that began as ``start [R, R]`` and learned ``C``."""
+    """Return the inner products of filters that began as ``start [R, R]`` and learned ``C``.
+
+    Source: *Ours*, docs/theory.md, section 4.
+    """
     filters, n = C.shape
     along = np.dot(C, np.ascontiguousarray(patches.span.T))
     across = np.dot(C, patches.rest)
@@ -27,7 +30,10 @@ def inner_products(start: Array, C: Array, patches: Patches) -> Array:
 
 @compiled
 def means_first(filters: int) -> Array:
-    """Return orthonormal rows: the mean filter of each sign, then ever finer differences."""
+    """Return orthonormal rows: the mean filter of each sign, then ever finer differences.
+
+    Source: *Ours*, docs/theory.md, section 4.
+    """
     half = filters // 2
     rows = np.zeros((filters, filters))
     for side in range(2):
@@ -46,6 +52,8 @@ def root_of(products: Array, basis: Array) -> Array:
 
     Its first columns say how the filters of a sign move together. They matter most, and the first
     coordinates of the test points are the most evenly spread.
+
+    Source: *Ours*, docs/theory.md, section 4.
     """
     turned = np.dot(np.dot(basis, products), np.ascontiguousarray(basis.T))
     lift = JITTER * np.trace(products) / len(products) + TINY
@@ -61,6 +69,8 @@ def accuracy(root: Array, a: Array, sides: Array, shares: Array, points: Array) 
 
     ``root`` is that of its pre-activations' covariance on noise patches. A point stands for four
     samples: itself and its negative, with either label.
+
+    Source: *Ours*, docs/theory.md, section 4.
     """
     n = points.shape[1]
     zero = Single(0)

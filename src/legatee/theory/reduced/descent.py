@@ -33,7 +33,10 @@ class Patches(NamedTuple):
 
 @compiled
 def draw_patches(task: Reduced, normals: Normals, pair: int, sign: float, filters: int) -> Patches:
-    """Draw the noise patches of a task from the table."""
+    """Draw the noise patches of a task from the table.
+
+    Source: *Ours*, docs/theory.md, section 4.
+    """
     n, sigma = task.kept, Single(task.sigma)
     freedom = max(task.d * n / task.n - filters, n)
     span = np.empty((filters, n), np.float32)
@@ -54,7 +57,10 @@ def draw_patches(task: Reduced, normals: Normals, pair: int, sign: float, filter
 
 @compiled
 def signal_response(a: Array, sides: Array, shares: Array) -> tuple[Number, Number]:
-    """Return what a network says of the signal patch and of its negative."""
+    """Return what a network says of the signal patch and of its negative.
+
+    Source: *Ours*, docs/theory.md, section 4.
+    """
     plus = minus = Single(0)
     for r in range(a.size):
         if a[r] > 0:
@@ -72,6 +78,8 @@ def descend(
 
     ``B [networks * filters, n]`` and ``a [networks * filters]`` are pre-activations on noise and
     signal patches; half of the samples have either label, and weigh as much as their class.
+
+    Source: *Ours*, docs/theory.md, section 4.
     """
     networks, filters = shares.shape
     n = task.kept

@@ -30,6 +30,8 @@ def reduced(setting: Setting) -> tuple[Reduced, Reduced, World]:
 
     Returns:
         Its tasks, upstream first, and what they have in common.
+
+    Source: *Ours*, docs/theory.md, section 4.
     """
     first, second = setting.resolved
     unit = second.sigma_p
@@ -53,6 +55,8 @@ def outside(setting: Setting) -> tuple[str, ...]:
 
     Returns:
         Reasons in words; none where it holds.
+
+    Source: *Ours*, docs/theory.md, section 4.
     """
     reasons = []
     for name in ("noise_signal_correlation", "label_noise", "weight_decay", "l2_sp"):

@@ -69,6 +69,8 @@ def solve(
     Returns:
         Accuracy of scratch, zero-shot and inherited ``[replica, 3]``; each two replicas in turn
         are an antithetic pair.
+
+    Source: *Ours*, docs/theory.md, section 4.
     """
     followed = _follow(first, second, world)
     inherited = _hand_over(first, followed, world, normals)

@@ -91,6 +91,8 @@ def fixed_normals() -> Normals:
 
     Returns:
         The table; the same everywhere.
+
+    Source: *Ours*, docs/theory.md, section 4.
     """
     stream, pairs = default_rng(2509_22056), (UPSTREAM + MOST) // 2
     most, filters = SAMPLES_COUNTED, 2 * FILTERS

@@ -1,0 +1,86 @@
+"""Selection rules: which channels of a source group are inherited where not all of them fit.
+
+Each file of this folder is one rule, and its name is the rule's. The first line of its docstring
+says what the rule picks, for errors and ``--help``; ``RULE`` says how. To add a rule, add a file.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from legatee.errors import UnknownNameError
+from legatee.plans.options import PlanOptions
+
+if TYPE_CHECKING:  # the rules' names are listed by `--help`, which must not import torch
+    from legatee.surgery.network.network import Network
+
+Scores = Sequence[np.ndarray | None]
+Choose = Callable[[int, int, np.random.Generator], Sequence[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A selection rule: it either chooses channels by their number, or ranks them by scores.
+
+    Attributes:
+        choose: ``choose(available, wanted, rng)`` returns positions in the source group, ascending.
+        scores: ``scores(source, options, data)`` returns, for each channel group of the source, a
+            score for each channel, NaN for one that must not be inherited; or ``None`` for a group
+            that cannot be scored. The channels with the highest scores are inherited.
+        needs: What the scores are computed from: ``"weights"`` of the source, ``"data"`` of the
+            downstream task, or data with ``"labels"``.
+    """
+
+    choose: Choose | None = None
+    scores: "Callable[[Network, PlanOptions, Any], Scores] | None" = None
+    needs: Literal["", "weights", "data", "labels"] = ""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all selection rules.
+
+    Example:
+        >>> names()
+        ('active', 'first', 'largest', 'random', 'signal', 'uniform')
+    """
+    return tuple(sorted(module.name for module in iter_modules(__path__)))
+
+
+def summaries() -> dict[str, str]:
+    """Return what each selection rule picks, in a sentence.
+
+    Example:
+        >>> summaries()["first"]
+        'The first channels of each group.'
+    """
+    return {name: (_module(name).__doc__ or "").partition("\n")[0] for name in names()}
+
+
+def find(name: str) -> Rule:
+    """Return a selection rule.
+
+    Args:
+        name: Its name.
+
+    Returns:
+        The rule.
+
+    Raises:
+        UnknownNameError: If there is no such rule.
+
+    Example:
+        >>> find("signal").needs
+        'labels'
+    """
+    if name not in names():
+        raise UnknownNameError("selection rule", name, names())
+    rule: Rule = _module(name).RULE
+    return rule
+
+
+def _module(name: str) -> Any:
+    return import_module(f"{__name__}.{name}")

@@ -1,0 +1,12 @@
+"""Channels drawn at random without replacement (Algorithm 1 of the paper); see the option seed."""
+
+import numpy as np
+
+from legatee.surgery.planning.rules import Rule
+
+
+def _choose(available: int, wanted: int, rng: np.random.Generator) -> list[int]:
+    return sorted(rng.choice(available, wanted, replace=False).tolist())
+
+
+RULE = Rule(choose=_choose)

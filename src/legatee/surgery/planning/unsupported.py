@@ -1,0 +1,154 @@
+"""Which channels inherited layers compute, and which inherited layers read none of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from legatee.plans.moves import Move
+from legatee.plans.positions import expand
+from legatee.surgery.network.catalog import Catalog
+from legatee.surgery.network.dataflow import LAYERS, layers_before
+from legatee.surgery.network.uses import NETWORK_INPUT
+
+NAMED = 3  # layers that the warning names
+
+
+@dataclass(frozen=True)
+class Supply:
+    """Tells which channels of a target network are computed by inherited layers.
+
+    Attributes:
+        target: Catalogue of the downstream network.
+        moves: Target tensor -> what it inherits.
+    """
+
+    target: Catalog
+    moves: Mapping[str, Move]
+    _layers: dict[int, frozenset[int]] = field(default_factory=dict, repr=False)
+
+    def computed(self, use: int, group: int) -> np.ndarray:
+        """Tell which channels of a group inherited layers have computed when a use reads them.
+
+        Args:
+            use: Number of the use among the target's.
+            group: Number of the channel group.
+
+        Returns:
+            For each channel whether it is the network's input, or computed by an inherited layer;
+            all of them where the layers that compute them are not known [size of the group].
+        """
+        if use not in self._layers:
+            self._layers[use] = layers_before(self.target.uses, use)
+        layers = [] if NETWORK_INPUT in self._layers[use] else self._layers[use]
+        weights = {self.target.uses[number].main for number in layers}
+        axes = [axis for axis in self.target.groups[group].members if axis[0] in weights]
+        filled = [self.filled(name, axis, group) for name, axis in axes]
+        return np.any(filled, axis=0) if filled else np.ones(self.target.groups[group].size, bool)
+
+    def filled(self, name: str, axis: int, group: int) -> np.ndarray:
+        """Tell which channels of a group are filled along an axis of a tensor.
+
+        Args:
+            name: Name of a target tensor.
+            axis: An axis that the group runs through.
+            group: Number of the channel group.
+
+        Returns:
+            For each channel whether the tensor inherits it [size of the group].
+        """
+        positions = self.target.groups[group].members[name, axis]
+        move = self.moves.get(name)
+        if move is None:
+            return np.zeros(len(positions), bool)
+        return _mask(move.put[axis], move.target_shape[axis])[positions].all(axis=1)
+
+    def reads_nothing_inherited(self, use: int) -> bool:
+        """Tell whether an inherited layer reads channels, and none of them is inherited.
+
+        Args:
+            use: Number of a convolution or linear layer among the target's uses.
+
+        Returns:
+            Whether every channel that its weight inherits comes from layers that are not inherited.
+        """
+        name = self.target.uses[use].main
+        axis = _input_axis(self.target.tensors[name].axis_roles)
+        groups = self.target.groups_along.get((name, axis), ())
+        return bool(groups) and not any(
+            (self.filled(name, axis, group) & self.computed(use, group)).any() for group in groups
+        )
+
+
+@lru_cache(maxsize=1024)  # most axes of a network repeat a few
+def _mask(text: str, size: int) -> np.ndarray:
+    """Return which positions of an axis a plan fills."""
+    mask = np.zeros(size, bool)
+    mask[list(expand(text))] = True
+    return mask
+
+
+def _input_axis(roles: tuple[str, ...]) -> int:
+    """Return the axis of a weight along which it reads channels, -1 where that is not known."""
+    depthwise = "groups" in roles  # its second axis counts within one group of channels
+    for role in ("groups", "heads") if depthwise else ("in", "heads"):
+        if role in roles:
+            return roles.index(role)
+    return -1
+
+
+def unsupported_moves(target: Catalog, moves: Iterable[Move]) -> list[Move]:
+    """Return what layers inherit that read channels of which none is inherited.
+
+    Args:
+        target: Catalogue of the downstream network.
+        moves: What is inherited.
+
+    Returns:
+        The moves of their weights, in the order in which the network uses them.
+    """
+    by_name = {move.target: move for move in moves}
+    supply = Supply(target, by_name)
+    verdicts: dict[str, bool] = {}
+    for number, use in enumerate(target.uses):
+        if use.kind in LAYERS and use.kind != "embedding" and use.main in by_name:
+            unsupported = supply.reads_nothing_inherited(number)
+            verdicts[use.main] = verdicts.get(use.main, True) and unsupported
+    return [by_name[name] for name, unsupported in verdicts.items() if unsupported]
+
+
+def unsupported_elements(target: Catalog, moves: Iterable[Move]) -> int:
+    """Count the inherited elements of layers that read channels of which none is inherited.
+
+    Args:
+        target: Catalogue of the downstream network.
+        moves: What is inherited.
+
+    Returns:
+        Elements of their weights [count].
+    """
+    return sum(move.inherited_elements for move in unsupported_moves(target, moves))
+
+
+def unsupported_warning(target: Catalog, moves: Iterable[Move]) -> list[str]:
+    """Warn of inherited layers that read channels of which none is inherited.
+
+    Args:
+        target: Catalogue of the downstream network.
+        moves: What is inherited.
+
+    Returns:
+        One sentence, or none.
+    """
+    unsupported = unsupported_moves(target, moves)
+    if not unsupported:
+        return []
+    names = ", ".join(repr(move.target) for move in unsupported[:NAMED])
+    more = f" and {len(unsupported) - NAMED} more" if len(unsupported) > NAMED else ""
+    if len(unsupported) == 1:
+        return [f"1 inherited layer reads channels none of which is inherited: {names}"]
+    return [
+        f"{len(unsupported)} inherited layers read channels none of which is inherited: "
+        f"{names}{more}"
+    ]
