@@ -190,3 +190,19 @@ def test_classes_are_counted_on_both_sides():
     ):
         right = int(data.targets.sum())
         assert counts == {"left": len(data) - right, "right": right}
+
+
+def test_a_random_rule_draws_channels_anew_for_each_seed_and_the_interval_sees_it():
+    """Everything else is the same under all seeds: only the draw of channels can vary."""
+
+    def two_layers(width, seed):
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(4, width), nn.ReLU(), nn.Linear(width, 2))
+
+    def widths(rule):
+        arms = [legatee.Arm(name="half", method=Inherit(rule=rule, alpha=0.5))]
+        advice = ask(two_layers(40, 1), lambda: two_layers(8, 2), arms=arms)
+        gain = advice.arm("half").gain
+        return gain.upper - gain.lower
+
+    assert widths("random") > 1.3 * widths("uniform")
