@@ -38,7 +38,7 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "provenance": {"document"},
     "intervals": {"document"},
     "plans": {"document", "errors", "text"},
-    "world": {"errors", "document"},
+    "world": {"errors", "document", "rounding"},
     "work": {"errors"},
     "results": {"errors", "disk"},
     "advice": {"document", "intervals", "plans", "provenance", "text"},
@@ -88,6 +88,7 @@ MAY_TOUCH_DISK = {
     "advisor/advise",  # the folder that advise(out=...) is asked to keep
     "cli/advise",
     "cli/transfer",
+    "cli/plan",
     "cli/settings",
     "cli/sweep",
     "cli/reproduce",

@@ -9,6 +9,7 @@ import typer
 
 from legatee.disk import NO_SUCH_FILE, path_status
 from legatee.errors import LegateeError, OutputError
+from legatee.surgery.planning.rules import find, summaries
 
 if TYPE_CHECKING:
     from legatee.advisor.race import Arm
@@ -27,11 +28,12 @@ DATA = (
     "class, cropped to a square of that many pixels) or `npz:PATH` (arrays `inputs` and `labels`)"
 )
 MATCHES = ("first", "last", "spaced", "roles")  # words that `plan` takes in place of pairs
-DATA_RULES = ("active", "signal")
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
-Rule = Annotated[str, typer.Option(help="Which channels: uniform, first, random or largest.")]
+RULES = "; ".join(f"`{name}`: {text}" for name, text in summaries().items())
+Rule = Annotated[str, typer.Option(help=f"Which channels are inherited. {RULES}")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist already.")]
 Classes = Annotated[
     int | None,
     typer.Option(
@@ -150,18 +152,23 @@ def class_map_of(
 
 def refuse_blind(rule: str, source: str) -> None:
     """Refuse a rule that needs data, or weights of a source without weights."""
-    if rule in DATA_RULES:
-        raise LegateeError(f"--rule {rule} needs data; call legatee.plan from Python")
-    if rule == "largest" and "@" not in source:
-        raise LegateeError(f"--rule largest needs weights; give the source as {source}@FILE")
+    needs = find(rule).needs
+    if needs in ("data", "labels"):
+        raise LegateeError(
+            f"--rule {rule} needs data; call legatee.plan(..., rule={rule!r}, data=...) from Python"
+        )
+    if needs == "weights" and "@" not in source:
+        raise LegateeError(f"--rule {rule} needs weights; give the source as {source}@FILE")
 
 
-def refuse_existing(path: Path) -> None:
-    """Refuse to write over a file, or where no file can be."""
+def refuse_existing(path: Path, *, force: bool = False) -> None:
+    """Refuse to write over a file unless it is forced, and where no file can be."""
     status = path_status(path)
-    if status.exists:
-        raise OutputError(f"{str(path)!r} exists; choose another name, or delete it")
-    if status.problem != NO_SUCH_FILE:
+    if status.exists and (status.is_folder or not force):
+        raise OutputError(
+            f"{str(path)!r} exists; choose another name, or pass --force to replace a file"
+        )
+    if not status.exists and status.problem != NO_SUCH_FILE:
         raise OutputError(f"cannot write {str(path)!r}: {status.problem}")
 
 
