@@ -208,7 +208,7 @@ def test_what_a_name_holds_is_shown_and_never_run(visit):
 
 def test_the_page_says_where_it_comes_from(visit):
     words = visit("good").get_by_role("region", name="Where this comes from").inner_text()
-    for part in ("torchvision:resnet101 s", "torchvision:resnet34 t", resnet_plan().digest):
+    for part in ("torchvision:resnet101 s", "torchvision:resnet34 t", named(resnet_plan()).digest):
         assert part in words
     assert "legatee plan a b --html c.html" in words
     assert re.search(r"legatee \d+\.\d+", words)
