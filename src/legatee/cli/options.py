@@ -11,7 +11,6 @@ from legatee.disk import NO_SUCH_FILE, path_status
 from legatee.errors import LegateeError, OutputError
 
 if TYPE_CHECKING:
-    from legatee.advisor.race import Arm
     from legatee.data.examples import Examples
 
 MODEL = (
@@ -32,6 +31,28 @@ Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
 Rule = Annotated[str, typer.Option(help="Which channels: uniform, first, random or largest.")]
+Match = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Which layer takes from which, in place of equal names: TARGET=SOURCE, modules or "
+        "tensors, repeatable, and nothing else; or one of first:K, last:K, spaced:K (so many "
+        "blocks of a deeper network) and roles (by kind, kernel size and stage)."
+    ),
+]
+Include = Annotated[
+    list[str] | None, typer.Option(help="Only this part of the target; repeatable.")
+]
+Exclude = Annotated[list[str] | None, typer.Option(help="Not this part of the target; repeatable.")]
+ClassMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class", help="TARGET=SOURCE, classes that mean the same, by number or name; repeatable."
+    ),
+]
+PadKernels = Annotated[
+    bool,
+    typer.Option("--pad-kernels", help="Place kernels in the middle of larger ones, zeros around."),
+]
 Classes = Annotated[
     int | None,
     typer.Option(
@@ -93,20 +114,6 @@ def image_shape(examples: "Examples") -> tuple[int, int, int]:
         )
     channels, height, width = examples.shape
     return channels, height, width
-
-
-def arm_of(text: str, rule: str) -> "Arm":
-    """Read one share of ``--alphas`` as an arm."""
-    from legatee.advisor.race import ARMS, Arm
-
-    try:
-        alpha = float(text)
-    except ValueError:
-        raise LegateeError(
-            f"--alphas holds {text!r}; expected numbers from 0 to 1, such as 1,0.5,0.25"
-        ) from None
-    names = {arm.alpha: arm.name for arm in ARMS}
-    return Arm(name=names.get(alpha, f"share {alpha:g}"), alpha=alpha, rule=rule)
 
 
 def match_of(match: list[str] | None) -> dict[str, str] | str | None:

@@ -11,6 +11,11 @@ from legatee.cli.options import (
     MODEL,
     AsJson,
     Classes,
+    ClassMap,
+    Exclude,
+    Include,
+    Match,
+    PadKernels,
     Rule,
     Seed,
     Shape,
@@ -85,36 +90,17 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     target: Target,
     alpha: Annotated[float, typer.Option(help="Share of each channel group, 0 to 1.")] = 1.0,
     rule: Rule = "uniform",
-    match: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Which layer takes from which, in place of equal names: TARGET=SOURCE, modules or "
-            "tensors, repeatable, and nothing else; or one of first:K, last:K, spaced:K (so many "
-            "blocks of a longer row) and roles (by kind, kernel and stage)."
-        ),
-    ] = None,
-    include: Annotated[
-        list[str] | None, typer.Option(help="Only this part of the target; repeatable.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="Not this part of the target; repeatable.")
-    ] = None,
-    class_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--class",
-            help="TARGET=SOURCE, classes that mean the same, by number or name; repeatable.",
-        ),
-    ] = None,
+    match: Match = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    class_map: ClassMap = None,
     class_names: Annotated[
         Path | None, typer.Option(help=f"Names of the target's classes: {NAMES}.")
     ] = None,
     source_class_names: Annotated[
         Path | None, typer.Option(help="Names of the source's classes, likewise.")
     ] = None,
-    pad_kernels: Annotated[
-        bool, typer.Option("--pad-kernels", help="Lay kernels into larger ones, zeros around.")
-    ] = False,
+    pad_kernels: PadKernels = False,
     classes: Classes = None,
     shape: Shape = None,
     seed: Seed = 0,
@@ -137,7 +123,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     if out is not None and out == html:
         raise OutputError(f"{str(out)!r} cannot be both plan and picture; choose another name")
     refuse_blind(rule, source)
-    size, names = shape_of(shape), (_names(class_names), _names(source_class_names))
+    size, names = shape_of(shape), (class_names_in(class_names), class_names_in(source_class_names))
     sizes: Sizes = {"num_classes": classes, "input_shape": size}
     needs_weights = rule == "largest"  # all other rules need only shapes
     made = make(
@@ -165,7 +151,7 @@ def plan(  # noqa: PLR0913 - one parameter for each option
     typer.echo(made.to_json() if as_json else str(made))
 
 
-def _names(path: Path | None) -> list[str] | None:
+def class_names_in(path: Path | None) -> list[str] | None:
     """Read the names of classes in their order: lines, or sub-folders as image folders are read."""
     if path is None:
         return None
