@@ -51,7 +51,7 @@ def test_a_plan_tells_the_classes_and_channels_of_its_target(legatee_does, plann
 
 def test_a_catalogue_names_axes_and_the_channels_that_go_together(legatee_does):
     said = legatee_does("catalog", NEW, *SIZES).splitlines()
-    assert said[0] == "14 tensors, 463 elements, 3 groups of channels"
+    assert said[0] == "14 tensors, 463 elements, 3 channel groups"
     words = [line.split() for line in said]
     assert ["features.conv1b.weight", "6x6x3x3", "out,", "in,", "kernel,", "kernel"] in words
     assert ["5", "class", "axis", "0", "of", "head"] in words

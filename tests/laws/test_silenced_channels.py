@@ -192,15 +192,23 @@ def test_parameters_that_are_broadcast_follow_the_channels_they_meet():
     agree(wide, narrow, (3, 8, 8))
 
 
-@pytest.mark.parametrize("name", ["normed", "shuffled", "grouped"])
-def test_where_channels_cannot_be_cut_apart_every_tensor_is_taken_or_has_a_reason(name):
+@pytest.mark.parametrize(("name", "blocks"), [("shuffled", (8, 12)), ("grouped", (4, 6))])
+def test_blocks_of_another_width_that_cannot_be_cut_apart_are_refused(name, blocks):
     wide, narrow = scrambled(ZOO[name](12), 1), scrambled(ZOO[name](8), 2)
-    try:
-        plan = legatee.plan(wide, narrow)
-    except legatee.LegateeError:
-        return  # refused as a whole, aloud
-    assert {entry.target for entry in plan.entries} == set(saved(narrow))
-    assert all(entry.reason for entry in plan.untouched)
+    here, there = blocks  # channels that a grouped convolution, or a shuffle, makes one
+    with pytest.raises(legatee.LegateeError, match="nothing would be inherited") as error:
+        legatee.plan(wide, narrow)
+    said = f"stem.weight: a channel has {here} positions in the target and {there} in the source"
+    assert said in str(error.value)
+
+
+def test_a_norm_over_groups_is_inherited_with_the_channels_that_it_scales():
+    plan = legatee.plan(scrambled(ZOO["normed"](12), 1), scrambled(ZOO["normed"](8), 2))
+    kept = {move.target: positions(move.take[0]) for move in plan.moves}
+    assert set(kept) == {
+        f"{layer}.{kind}" for layer in ("stem", "group", "layer") for kind in ("weight", "bias")
+    }
+    assert {tuple(rows) for rows in kept.values()} == {tuple(spread(12, 8))}
 
 
 # --- another depth --------------------------------------------------------------------------------

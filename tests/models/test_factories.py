@@ -77,10 +77,11 @@ def test_a_file_is_that_file_whatever_else_has_its_name():
     assert json.loads("[1]") == [1]
 
 
-def test_an_installed_module_is_not_hidden_by_a_file_of_the_working_folder():
-    Path("json.py").write_text("raise SystemExit\n")
-    with pytest.raises(UnknownNameError, match="unknown factory of json 'make'"):
-        build("json:make", num_classes=2)
+def test_an_installed_module_is_not_hidden_by_a_file_of_the_working_folder(monkeypatch):
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    Path("colorsys.py").write_text("raise SystemExit\n")
+    with pytest.raises(UnknownNameError, match="unknown factory of colorsys 'make'"):
+        build("colorsys:make", num_classes=2)
 
 
 def test_a_file_is_executed_once():

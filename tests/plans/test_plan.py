@@ -1,37 +1,14 @@
 import json
+import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edited_plans import editable
 from legatee.errors import TransferError
 from legatee.plans.options import PlanOptions
 from legatee.plans.plan import Move, TransferPlan, Untouched
-from legatee.plans.positions import compress, expand
-from legatee.plans.receipt import Receipt, account
-
-POSITIONS = st.lists(st.integers(0, 200), unique=True, max_size=30)
-
-
-@given(POSITIONS)
-def test_positions_survive_being_written(positions):
-    assert list(expand(compress(positions))) == positions
-
-
-@given(st.integers(0, 9), st.integers(1, 40), st.integers(1, 7))
-def test_evenly_spaced_positions_are_one_run_and_read_as_a_range(start, count, step):
-    positions = range(start, start + count * step, step)
-    text = compress(positions)
-    assert "," not in text
-    assert isinstance(expand(text), range)
-
-
-@pytest.mark.parametrize("text", ["a:b", "1:2:0", "-3:4", "1"])
-def test_positions_that_are_none_are_refused(text):
-    with pytest.raises((ValueError, TypeError)):
-        expand(text)
+from legatee.plans.receipt import account
 
 
 def a_plan(**changes):
@@ -123,8 +100,57 @@ def test_a_printed_plan_names_every_tensor_and_why_one_is_left():
     assert printed.startswith("56.2% of 16 elements inherited")
 
 
-def test_a_receipt_read_from_a_file_cannot_undo():
-    receipt = Receipt(plan_digest="p", tensors=account(a_plan()))
-    assert receipt.inherited_fraction == 9 / 16
-    with pytest.raises(TransferError, match="nothing to undo"):
-        Receipt.from_json(receipt.to_json()).undo()
+def test_options_that_hold_mappings_have_a_hash_and_so_has_their_plan():
+    plans = [a_plan(match={"a": "b"}, class_map={0: 3}, rule={"a": [1]}) for _ in range(2)]
+    assert len({*plans}) == len({plan.options for plan in plans}) == 1
+    assert a_plan(match={"a": "c"}) not in plans
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["0:2", "1:3"], "two moves write the same elements of 'b.weight'"),
+        (["0:2", "2:4"], None),
+    ],
+)
+def test_moves_into_one_tensor_must_not_overlap(rows, message):
+    first = a_plan().moves[0]
+    entries = [first.model_copy(update={"put": (text, "0:3")}) for text in rows]
+    if message is None:
+        assert a_plan_of(entries).inherited_fraction == 1
+    else:
+        with pytest.raises(ValidationError, match=message):
+            a_plan_of(entries)
+
+
+def test_a_tensor_is_not_both_inherited_and_untouched():
+    rest = Untouched(target="b.weight", shape=(4, 3), reason="why")
+    with pytest.raises(ValidationError, match=r"entries of 'b\.weight' contradict each other"):
+        a_plan_of([a_plan().moves[0], rest])
+
+
+def a_plan_of(entries) -> TransferPlan:
+    return TransferPlan(source_digest="s", target_digest="t", entries=tuple(entries))
+
+
+@pytest.mark.parametrize("depth", [100, 400, 900, 5000, 100_000])
+def test_deeply_nested_text_is_refused_in_a_sentence(depth):
+    document = editable(a_plan())
+    document["warnings"] = "BOMB"
+    text = json.dumps(document).replace('"BOMB"', "[" * depth + "]" * depth)
+    with pytest.raises(TransferError, match="this is not a transfer plan"):
+        TransferPlan.from_json(text)
+
+
+def test_a_plan_of_thousands_of_moves_into_one_tensor_is_read_at_once():
+    document = editable(a_plan())
+    move = document["entries"][0] | {
+        "source_shape": [4000, 3],
+        "target_shape": [4000, 3],
+        "take": ["0:1", "0:3"],
+    }
+    document["entries"] = [move | {"put": [f"{n}:{n + 1}", "0:3"]} for n in range(3000)]
+    text = json.dumps(document)
+    start = time.process_time()
+    assert len(TransferPlan.from_json(text).moves) == 3000
+    assert time.process_time() - start < 1

@@ -120,11 +120,21 @@ def test_looking_at_data_leaves_the_network_as_it_was():
 @pytest.mark.parametrize(
     ("options", "missing"),
     [
-        ({"rule": "active"}, "data"),
-        ({"rule": "signal", "data": images(4)}, "labels"),
+        ({"rule": "active"}, r"rule 'active' needs downstream data; pass data=inputs"),
+        ({"rule": "signal"}, r"needs downstream data with labels; pass data=\(inputs, labels\)"),
+        ({"rule": "signal", "data": images(4)}, r"no labels; pass data=\(inputs, labels\)"),
         ({"rule": "signal", "data": (images(4), torch.zeros(3))}, "4 inputs but 3 labels"),
+        ({"rule": "signal", "data": (images(4), torch.zeros(4))}, "type float32; expected one cl"),
+        ({"rule": "signal", "data": (images(4), torch.zeros(4, 2).int())}, r"of shape \(4, 2\)"),
+        ({"rule": "signal", "data": (images(4), torch.ones(4).int())}, "labels of one class only"),
+        ({"rule": "signal", "data": (images(2), ["cat", "dog"])}, "labels of type list"),
+        ({"rule": "active", "data": images(1)}, "data has 1 example; a rule that measures"),
+        ({"rule": "active", "data": images(0)}, "data has 0 examples"),
+        ({"rule": "active", "data": "images"}, "data is a str; expected a tensor"),
+        ({"rule": "active", "data": [images(2)]}, "data is a list; expected a tensor"),
+        ({"rule": "active", "data": (images(2),) * 3}, "data has 3 parts; expected"),
+        ({"rule": "active", "data": images(2)[:, :2]}, "the source does not run on data: "),
     ],
-    ids=["no data", "no labels", "too few labels"],
 )
 def test_a_rule_that_lacks_what_it_looks_at_is_refused(options, missing):
     with pytest.raises(TransferError, match=missing):

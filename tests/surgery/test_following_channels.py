@@ -200,4 +200,5 @@ def test_a_group_is_matched_with_one_of_its_role():
     source, target = read(cnn("4-6")), read(cnn("3-4"))
     groups = match_groups(source, target, {tensor: tensor for tensor in target.tensors})
     roles = [(target.groups[t].role, source.groups[s].role) for t, s in groups.items()]
-    assert all(ours == theirs for ours, theirs in roles)
+    assert {role for role in roles} == {(role, role) for role in ("class", "hidden", "input")}
+    assert len(roles) == len(target.groups)

@@ -75,7 +75,7 @@ def test_turned_channels_compute_what_they_computed():
 @pytest.mark.parametrize("between", [by_buffer, pooled])
 def test_channels_that_cannot_be_followed_are_not_parted(between):
     network = Between(between, read=12 if between is by_buffer else 6)
-    with pytest.raises(legatee.LegateeError, match=r"'one\.weight' cannot be followed through"):
+    with pytest.raises(legatee.LegateeError, match=r"'one\.weight' cannot be traced through"):
         legatee.plan(network, network, alpha=0.5)
 
 

@@ -126,7 +126,7 @@ def test_the_head_is_not_inherited_between_architectures(source, target):
     assert taken(legatee.plan(source(), target())).isdisjoint(HEAD)
 
 
-def test_the_head_stays_at_home_if_asked():
+def test_the_head_is_not_inherited_if_it_is_switched_off():
     plan = legatee.plan(small_resnet(4), small_resnet(4), head=False)
     assert {entry.target for entry in plan.untouched} == HEAD
 
@@ -139,7 +139,9 @@ def test_the_head_is_not_inherited_by_an_explicit_match_of_other_class_counts():
 
 def test_what_is_left_of_the_head_has_a_reason():
     plan = legatee.plan(small_resnet(6), small_resnet(4))
-    assert all("head" in e.reason for e in plan.untouched if e.target in HEAD)
+    reasons = {e.target: e.reason for e in plan.untouched if e.target in HEAD}
+    assert set(reasons) == HEAD
+    assert all("head" in reason for reason in reasons.values())
 
 
 @settings(derandomize=True, deadline=None, max_examples=10)
@@ -147,14 +149,15 @@ def test_what_is_left_of_the_head_has_a_reason():
 def test_weight_and_bias_of_a_head_go_together(alpha):
     plan = legatee.plan(mlp(6), mlp(6), alpha=alpha)
     rows = {m.target: (m.take[0], m.put[0]) for m in plan.moves if m.target.startswith("2.")}
-    assert rows.get("2.weight") == rows.get("2.bias")
+    assert set(rows) == {"2.weight", "2.bias"}  # one of six hidden channels at least is inherited
+    assert rows["2.weight"] == rows["2.bias"]
 
 
 @pytest.mark.parametrize("alpha", [0.2, 0.5, 0.8])
 def test_class_rows_are_never_cropped(alpha):
     plan = legatee.plan(mlp(6, classes=10), mlp(6, classes=10), alpha=alpha)
     rows = [positions(m.put[0]) for m in plan.moves if m.target.startswith("2.")]
-    assert all(row == list(range(10)) for row in rows)
+    assert rows == [list(range(10))] * 2
 
 
 # --- what is refused ------------------------------------------------------------------------------

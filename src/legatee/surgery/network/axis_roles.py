@@ -1,4 +1,4 @@
-"""What each axis of each tensor is to its network."""
+"""The role of each axis of each tensor: output or input channels, kernel, heads, classes."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,39 +9,40 @@ from legatee.surgery.network.trace import ChannelMap
 def axis_roles(
     shapes: Mapping[str, tuple[int, ...]], channels: ChannelMap, groups: Iterable[Group]
 ) -> dict[str, tuple[str, ...]]:
-    """Name what each axis of each tensor is to its network.
+    """Name the role of each axis of each tensor.
 
-    An axis is ``"class"`` where only the output shows its channels, ``"heads"`` where they are
-    blocks of an attention; else what the first operation that reads it calls it: ``"out"``,
-    ``"in"``, ``"kernel"``, ``"groups"`` for the rows of a convolution in groups, ``"embedding"``
-    for rows that the input's numbers look up. An axis that is only added, multiplied, normalised or
-    looked up is ``"channel"`` where other tensors share it, ``"position"`` where none does,
-    ``"single"`` where it is of length 1, and ``"unknown"`` where nothing reads the tensor.
+    An axis is ``"class"`` where its channels are the network's output and nothing else reads them,
+    ``"heads"`` where they are the heads of an attention. Otherwise the first operation that reads
+    the tensor decides: ``"out"``, ``"in"``, ``"kernel"``, ``"groups"`` for the output channels of a
+    grouped convolution, ``"embedding"`` for rows that are indexed by the network's input. An axis
+    that is only added, multiplied, normalised or indexed by position is ``"channel"`` where other
+    tensors share it, ``"position"`` where none does, ``"single"`` where it is of length 1, and
+    ``"unknown"`` where nothing reads the tensor.
 
     Args:
-        shapes: Of all tensors, by name.
-        channels: What the trace found.
-        groups: Its channels, gathered.
+        shapes: Shape of each tensor, by name.
+        channels: Result of the trace.
+        groups: Its channel groups.
 
     Returns:
-        For each tensor the roles of its axes.
+        Tensor name -> the role of each axis.
     """
     along = [(member, group) for group in groups for member in group.members]
     shared = {member for member, group in along if len(group.members) > 1}
-    shown = {member for member, group in along if group.role == "class"}
-    shown -= {member for member, group in along if group.role != "class"}
+    classes = {member for member, group in along if group.role == "class"}
+    classes -= {member for member, group in along if group.role != "class"}
     known = {name for use in channels.uses for name in use.reads.values()}
     known |= {name for (name, _), _ in along}
 
     def role(name: str, axis: int, size: int) -> str:
-        place = name, axis
-        if place in shown:
+        member = name, axis
+        if member in classes:
             return "class"
-        if place in channels.axes and channels.heads.issuperset(channels.axes[place].tolist()):
+        if member in channels.axes and channels.heads.issuperset(channels.axes[member].tolist()):
             return "heads"
-        if called := channels.called.get(place):
+        if called := channels.called.get(member):
             return called
-        if place in shared:
+        if member in shared:
             return "channel"
         if name not in known:
             return "unknown"

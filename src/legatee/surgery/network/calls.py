@@ -1,8 +1,8 @@
-"""One operation as the rules see it: what it reads, what it gives, and the channels beside both.
+"""One operation of a trace: its inputs and outputs, and the channels of both.
 
-Beside each tensor travel *fields*: arrays of channel identities, of the tensor's own rank and of
-size 1 along every axis on which the identity does not vary. A rule takes the fields of what an
-operation reads and returns those of what it gives.
+Each tensor has *fields*: arrays of channel identities, of the same rank as the tensor and of size 1
+along every axis on which the identity does not vary. A rule takes the fields of an operation's
+inputs and returns those of its outputs.
 """
 
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
@@ -21,7 +21,17 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Call:
-    """One operation as a rule sees it."""
+    """One operation of a trace.
+
+    Attributes:
+        equal: The equalities of the trace, to which rules add.
+        known: The fields of each tensor.
+        func: The operation.
+        args: Its positional arguments.
+        keywords: Its keyword arguments.
+        inputs: All tensors among its arguments.
+        outs: What it returns.
+    """
 
     equal: Equalities
     known: MutableMapping[Tensor, Fields]
@@ -32,11 +42,11 @@ class Call:
     outs: list[Tensor]
 
     def fields(self, tensor: Any) -> Fields:
-        """Return the fields that travel beside a tensor."""
+        """Return the fields of a tensor."""
         return self.known.get(tensor, []) if _is(tensor) else []
 
     def at(self, tensor: Any, axis: int) -> Tensor | None:
-        """Return the identities along one axis of a tensor, as a vector, if there are any."""
+        """Return the identities along one axis of a tensor, as a vector, if it has any."""
         for f in self.fields(tensor):
             if f.shape[axis] > 1:
                 others = tuple(0 if i != axis else slice(None) for i in range(f.ndim))
@@ -53,35 +63,35 @@ class Call:
         return None
 
     def equate(self, a: Tensor | None, b: Tensor | None) -> None:
-        """Make two arrays of identities equal, where both exist."""
+        """Note that two arrays of identities are equal, where both exist."""
         if a is not None and b is not None:
             self.equal.equate(a, b)
 
     def lose(self, f: Tensor, why: str) -> None:
-        """Note that identities are not followed any further, which must not part channels."""
+        """Note that identities are not traced any further, so that they must not be split."""
         self.equal.lost.append((f.reshape(-1).numpy(), why))
 
     def merge(self, operands: Sequence[Fields], rank: int) -> Fields:
-        """Lay the fields of several operands over one another: what meets is made equal."""
-        # two fields of one operand are different things that vary along one axis, such as windows
-        # and heads laid in a row: only fields of different operands meet
+        """Align the fields of several operands: identities at the same place are equal."""
+        # two fields of one operand vary along one axis for different reasons, such as windows and
+        # heads side by side, so only fields of different operands are compared
         merged: Fields = []
         for fields in operands:
             free = list(range(len(merged)))
             for f in fields:
-                now = f.reshape((1,) * (rank - f.ndim) + tuple(f.shape))
-                meets = [i for i in free if support(now) & support(merged[i])]
-                if not meets:
-                    merged.append(now)
+                aligned = f.reshape((1,) * (rank - f.ndim) + tuple(f.shape))
+                overlapping = [i for i in free if support(aligned) & support(merged[i])]
+                if not overlapping:
+                    merged.append(aligned)
                     continue
                 best = (
-                    meets[0]
-                    if len(meets) == 1
-                    else min(meets, key=lambda i: _kinds(now, merged[i]))
+                    overlapping[0]
+                    if len(overlapping) == 1
+                    else min(overlapping, key=lambda i: _kinds(aligned, merged[i]))
                 )
                 free.remove(best)
-                self.equate(now, merged[best])
-                merged[best] = torch.broadcast_tensors(now, merged[best])[1]
+                self.equate(aligned, merged[best])
+                merged[best] = torch.broadcast_tensors(aligned, merged[best])[1]
         return merged
 
 

@@ -8,7 +8,6 @@ from hashlib import sha256
 from math import prod
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -149,33 +148,6 @@ class Catalog:
         rows = frozenset(name for name, axis in members if axis == 0)
         return rows or frozenset(name for name, _ in members)
 
-    def pattern(self, number: int, name: str, axis: int) -> int:
-        """Return a number that is equal for axes where a group's channels have the same positions.
-
-        Args:
-            number: The number of the group.
-            name: A tensor that has its channels.
-            axis: The axis along which it has them.
-
-        Returns:
-            The number of the pattern, counted within the group.
-        """
-        return self._patterns[number][name, axis]
-
-    @cached_property
-    def _patterns(self) -> list[dict[tuple[str, int], int]]:
-        found = []
-        for group in self.groups:
-            kinds: list[np.ndarray] = []
-            numbers: dict[tuple[str, int], int] = {}
-            for member, positions in group.members.items():
-                same = (n for n, kind in enumerate(kinds) if np.array_equal(kind, positions))
-                numbers[member] = next(same, len(kinds))
-                if numbers[member] == len(kinds):
-                    kinds.append(positions)
-            found.append(numbers)
-        return found
-
     @cached_property
     def groups_along(self) -> dict[tuple[str, int], tuple[int, ...]]:
         """Numbers of the groups along each axis, in the order of their first position."""
@@ -250,7 +222,10 @@ def read(
     failure: TraceError | None = None
     for candidate in [example] if example is not None else guesses(network):
         inputs = Inputs.of(candidate)
-        seen = None if operations else _described(network, tensors, inputs)
+        try:
+            seen = None if operations else architecture(network, tensors, inputs)
+        except Exception:  # an attribute that cannot be pickled, so cannot be compared
+            seen = None
         try:
             if seen is not None:
                 return _seen_before(seen)
@@ -260,16 +235,6 @@ def read(
     raise failure or TraceError(
         "it has no layer from which its input could be guessed; pass example_inputs="
     )
-
-
-def _described(
-    network: nn.Module, tensors: dict[str, Tensor], inputs: Inputs
-) -> Architecture | None:
-    """Describe a network for comparison, or return ``None`` where an attribute prevents it."""
-    try:
-        return architecture(network, tensors, inputs)
-    except Exception:  # an attribute that cannot be pickled, so cannot be compared
-        return None
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""Identities that are found to be one, pair by pair, and which are one in the end."""
+"""Equal channel identities, collected pair by pair and merged once at the end."""
 
 from dataclasses import dataclass, field
 
@@ -11,13 +11,13 @@ from torch import Tensor
 
 @dataclass
 class Equalities:
-    """Pairs of identities found equal, solved once at the end.
+    """Pairs of equal identities.
 
     Attributes:
-        count: Identities there are.
+        count: Number of identities.
         pairs: Arrays of identities, equal element by element.
-        heads: Identities that a batched product made one block: the heads of an attention.
-        lost: Identities that could not be followed any further, and why.
+        heads: Identities that a batched matrix product couples to one block: attention heads.
+        lost: Identities that could not be traced any further, and why.
     """
 
     count: int = 0
@@ -31,12 +31,12 @@ class Equalities:
         return torch.arange(self.count - size, self.count)
 
     def equate(self, a: Tensor, b: Tensor) -> None:
-        """Make two arrays of identities equal, element by element after broadcasting."""
+        """Note that two arrays of identities are equal, element by element after broadcasting."""
         a, b = torch.broadcast_tensors(a, b)
         self.pairs.append((a.reshape(-1).numpy(), b.reshape(-1).numpy()))
 
     def solve(self) -> np.ndarray:
-        """Return the class of every identity."""
+        """Return a number for each identity; equal identities have the same one."""
         if not self.pairs:
             return np.arange(self.count)
         rows, columns = (np.concatenate(side) for side in zip(*self.pairs, strict=True))

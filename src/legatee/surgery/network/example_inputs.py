@@ -1,20 +1,21 @@
-"""Inputs that a network may accept, where nobody says which."""
+"""Example inputs for a network, guessed from its first layer."""
 
 import torch
 from torch import Tensor, nn
 
 IMAGE_SIZES = (224, 32, 64, 28, 16, 8, 256, 299, 384, 112, 128, 96, 160, 192, 336, 448, 512)
-TEXT_SIZES = (16, 8, 4)  # words of a text
+TEXT_SIZES = (16, 8, 4)  # tokens of a text
 
 
 def guesses(network: nn.Module) -> list[Tensor]:
-    """Guess inputs from the first layer: images, vectors or numbers of words.
+    """Guess inputs from the first layer: images, vectors or token numbers.
 
     Args:
         network: Any network.
 
     Returns:
-        Inputs that it may accept, on the meta device, the likeliest first; none if it has no layer.
+        Inputs that it may accept, on the meta device, the likeliest first; none if it has no
+        convolution, linear layer or embedding.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
@@ -29,10 +30,10 @@ def guesses(network: nn.Module) -> list[Tensor]:
 
 
 def image(shape: tuple[int, int, int] | None) -> Tensor | None:
-    """Return one image without numbers, to follow channels with.
+    """Return one image without values, to trace a network with.
 
     Args:
-        shape: Its channels, height and width, if they are known [count].
+        shape: Channels, height and width of the image, if they are known [count].
 
     Returns:
         The image, on the meta device; ``None`` where it has to be guessed.
@@ -41,13 +42,13 @@ def image(shape: tuple[int, int, int] | None) -> Tensor | None:
 
 
 def _empty(reader: nn.Conv2d | nn.Linear, *shape: int) -> Tensor:
-    """Return an input without numbers, of the type that its first reader computes in."""
-    held = reader.weight.dtype
-    return torch.empty(shape, dtype=held if held.is_floating_point else None, device="meta")
+    """Return an input without values, in the number type of the layer that reads it."""
+    dtype = reader.weight.dtype
+    return torch.empty(shape, dtype=dtype if dtype.is_floating_point else None, device="meta")
 
 
 def _described_sizes(network: nn.Module) -> list[tuple[int, int]]:
-    """Return the size of images that some part of the network, or its config, is made for."""
+    """Return the image size that a part of the network, or its config, names."""
     for part in network.modules():
         config = getattr(part, "config", None)
         for place, name in ((config, "image_size"), (part, "image_size"), (part, "img_size")):

@@ -1,8 +1,9 @@
-"""Groups of channels that must be inherited together, gathered from where each channel runs."""
+"""Channel groups: channels that run through the same axes and must be inherited together."""
 
 from collections import defaultdict
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,54 +14,66 @@ Axis = tuple[str, int]  # of a tensor by name
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Group:
-    """Channels that run through the same axes of the same tensors, and so stand or fall together.
+    """Channels that run through the same axes of the same tensors.
 
     Attributes:
-        size: Channels in the group [count].
+        size: Number of channels [count].
         members: For each (tensor, axis) it runs through, the positions of each channel there
-            [size, positions per channel]; more than one position where channels were flattened
-            or belong to a block, such as an attention head.
-        role: ``"input"`` for what the network is given (channels, or words by number), ``"class"``
-            for what only it shows at its output, ``"hidden"`` for all others.
+            [size, positions per channel]; a channel has more than one position where it was
+            flattened, or where it is a block such as an attention head.
+        role: ``"input"`` for the network's input (its channels, or the rows of a token embedding),
+            ``"class"`` for its output, where no later layer reads it, ``"hidden"`` otherwise.
     """
 
     size: int
     members: dict[Axis, np.ndarray]
     role: str
 
+    @cached_property
+    def patterns(self) -> dict[Axis, int]:
+        """A number for each axis, equal for axes along which the channels have equal positions."""
+        kinds: list[np.ndarray] = []
+        numbers: dict[Axis, int] = {}
+        for axis, positions in self.members.items():
+            same = (n for n, kind in enumerate(kinds) if np.array_equal(kind, positions))
+            numbers[axis] = next(same, len(kinds))
+            if numbers[axis] == len(kinds):
+                kinds.append(positions)
+        return numbers
 
-def may_take(here: Group, there: Group) -> bool:
-    """Tell whether a group of the target may take channels from a group of the source.
 
-    Channels that the source shows at its output lose no meaning where they are read on, as those of
-    a backbone's last layer are; what the target shows means what its classes do. Words that the
-    source is given, tied to its output, are the words that a target shows.
+def may_take(target: Group, source: Group) -> bool:
+    """Tell whether a group of the target may inherit channels from a group of the source.
+
+    The output of a backbone may become a hidden layer of a larger network, but no hidden layer may
+    become an output, whose channels are classes. Token embeddings that are tied to the source's
+    output may fill the target's output.
 
     Args:
-        here: The target's group.
-        there: The source's.
+        target: A group of the target.
+        source: A group of the source.
 
     Returns:
-        Whether their roles agree so far.
+        Whether their roles allow it.
 
     Example:
-        >>> hidden, shown = (Group(size=4, members={}, role=role) for role in ("hidden", "class"))
-        >>> may_take(hidden, shown), may_take(shown, hidden)
+        >>> hidden, output = (Group(size=4, members={}, role=role) for role in ("hidden", "class"))
+        >>> may_take(hidden, output), may_take(output, hidden)
         (True, False)
     """
-    pair = here.role, there.role
-    return here.role == there.role or pair in (("hidden", "class"), ("class", "input"))
+    roles = target.role, source.role
+    return target.role == source.role or roles in (("hidden", "class"), ("class", "input"))
 
 
 def coupled(channels: ChannelMap, tensors: Container[str]) -> tuple[Group, ...]:
-    """Gather the channels that run through exactly the same axes, in order of appearance.
+    """Group the channels that run through exactly the same axes.
 
     Args:
         channels: The channel at each position of each axis.
-        tensors: Names of the tensors that count.
+        tensors: Names of the tensors to consider.
 
     Returns:
-        The groups.
+        The groups, in the order in which their channels first occur.
     """
     axes = [axis for axis in channels.axes if axis[0] in tensors]
     if not axes:
@@ -69,23 +82,23 @@ def coupled(channels: ChannelMap, tensors: Container[str]) -> tuple[Group, ...]:
     firsts = _changes(runs.channel)
     ends = np.append(firsts[1:], len(runs.channel))
     together: dict[tuple, list[int]] = defaultdict(list)
-    for one in np.lexsort((runs.place[runs.start[firsts]], runs.axis[firsts])).tolist():
-        mine = slice(firsts[one], ends[one])
-        channel = int(runs.channel[firsts[one]])
-        ends_at = channel in channels.consumed, channel in channels.produced
-        together[runs.axis[mine].tobytes(), runs.width[mine].tobytes(), *ends_at].append(one)
+    for number in np.lexsort((runs.place[runs.start[firsts]], runs.axis[firsts])).tolist():
+        own = slice(firsts[number], ends[number])
+        channel = int(runs.channel[firsts[number]])
+        roles = channel in channels.consumed, channel in channels.produced
+        together[runs.axis[own].tobytes(), runs.width[own].tobytes(), *roles].append(number)
     kept: dict[bytes, np.ndarray] = {}
     groups = []
     for (_, _, consumed, produced), members in together.items():
         first, count = firsts[members], ends[members[0]] - firsts[members[0]]
-        spots = {
+        positions = {
             axes[runs.axis[first[0] + step]]: runs.places(first + step, kept)
             for step in range(count)
         }
-        read_on = any(axis > 0 for _, axis in spots)
-        role = "input" if consumed else "class" if produced and not read_on else "hidden"
-        if len(spots) > 1 or role != "hidden":
-            groups.append(Group(size=len(members), members=spots, role=role))
+        read_later = any(axis > 0 for _, axis in positions)
+        role = "input" if consumed else "class" if produced and not read_later else "hidden"
+        if len(positions) > 1 or role != "hidden":
+            groups.append(Group(size=len(members), members=positions, role=role))
     return tuple(groups)
 
 
@@ -94,9 +107,9 @@ class _Runs:
     """Where each channel runs along each axis, sorted by channel, then axis.
 
     Attributes:
-        channel: Of each run.
-        axis: Of each run.
-        start: Of each run in ``place``.
+        channel: Channel of each run.
+        axis: Number of the axis of each run.
+        start: Start of each run in ``place``.
         width: Positions of each run [count].
         place: Positions along the axes, run after run.
     """

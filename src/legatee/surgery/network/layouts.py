@@ -1,4 +1,4 @@
-"""What each operation that only moves elements says about channels: where they lie afterwards."""
+"""For each operation that only moves elements: where the channels are afterwards."""
 
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ from legatee.surgery.network.calls import Call, Fields, Rule, along, aten, suppo
 
 
 def _same(call: Call) -> list[Fields]:
-    """Operations that keep every axis where it is (softmax, pooling): resized axes lose fields."""
+    """Keep all fields (softmax, pooling), but those of an axis that is resized."""
     x = call.inputs[0]
     kept = []
     for f in call.fields(x):
@@ -19,20 +19,20 @@ def _same(call: Call) -> list[Fields]:
         if all(sizes[axis] == f.shape[axis] for axis in support(f)):
             kept.append(f)
         else:
-            call.lose(f, "pooling or resizing across them")
+            call.lose(f, "pooling or resizing along the channel axis")
     return [kept] * len(call.outs)
 
 
 def _reshape(call: Call) -> list[Fields]:
-    """A view lays the identities out anew."""
+    """View the fields as the tensor is viewed."""
     old, new = tuple(call.args[0].shape), tuple(call.outs[0].shape)
     return [[_regrouped(f, old, new) for f in call.fields(call.args[0])]]
 
 
 def _regrouped(f: Tensor, old: tuple[int, ...], new: tuple[int, ...]) -> Tensor:
-    """View a field as its tensor is viewed, spelling out only the axes on which it varies."""
-    # shapes are walked side by side in the smallest runs of axes of equal size
-    spelled: list[int] = []
+    """View a field as its tensor is viewed, expanding only the axes on which it varies."""
+    # both shapes are cut into the smallest runs of axes that have equally many elements
+    expanded: list[int] = []
     result: list[int] = []
     i = j = 0
     while i < len(old) or j < len(new):
@@ -41,23 +41,23 @@ def _regrouped(f: Tensor, old: tuple[int, ...], new: tuple[int, ...]) -> Tensor:
         while (was := prod(old[start_i:i])) != (now := prod(new[start_j:j])):
             i, j = i + (was < now), j + (was > now)
         varies = any(size > 1 for size in f.shape[start_i:i])
-        spelled += old[start_i:i] if varies else [1] * (i - start_i)
+        expanded += old[start_i:i] if varies else [1] * (i - start_i)
         result += new[start_j:j] if varies else [1] * (j - start_j)
-    return f.expand(spelled).reshape(result)
+    return f.expand(expanded).reshape(result)
 
 
 def _expand(call: Call) -> list[Fields]:
-    """Expansion repeats identities, so fields only gain leading axes."""
+    """Add leading axes to the fields; expansion repeats identities."""
     return [call.merge([call.fields(call.args[0])], call.outs[0].ndim)]
 
 
 def _permute(call: Call) -> list[Fields]:
-    """Axes change places; identities go with them."""
+    """Permute the fields as the tensor is permuted."""
     return [[call.func(f, *call.args[1:]) for f in call.fields(call.args[0])]]
 
 
 def _cut(call: Call) -> list[Fields]:
-    """Slices, splits and picks take the identities that lie where they cut."""
+    """Slice, split or select the fields as the tensor is."""
     x = call.args[0]
     axis = call.option("dim") % x.ndim
     pieces: list[Fields] = [[] for _ in call.outs]
@@ -72,18 +72,18 @@ def _cut(call: Call) -> list[Fields]:
 
 
 def _concatenate(call: Call) -> list[Fields]:
-    """Along the axis of concatenation identities lie side by side; across it they are equal."""
+    """Concatenate identities along the axis, and couple them across it."""
     parts, out = call.args[0], call.outs[0]
     axis = call.option("dim") % out.ndim
     across = [[f for f in call.fields(x) if axis not in support(f)] for x in parts]
-    laid = [[f for f in call.fields(x) if axis in support(f)] for x in parts]
-    if not any(laid):
+    lengthwise = [[f for f in call.fields(x) if axis in support(f)] for x in parts]
+    if not any(lengthwise):
         return [call.merge(across, out.ndim)]
     pieces = []
-    for x, found in zip(parts, laid, strict=True):
-        if found:
-            pieces.append(found[0])
-        else:  # nothing is known of these channels but that they are there
+    for x, fields in zip(parts, lengthwise, strict=True):
+        if fields:
+            pieces.append(fields[0])
+        else:  # these channels have no identities yet
             pieces.append(along(call.equal.fresh(x.shape[axis]), axis, out.ndim))
     common = torch.broadcast_shapes(*(p.select(axis, 0).shape for p in pieces))
     spread = [p.movedim(axis, 0).expand(p.shape[axis], *common).movedim(0, axis) for p in pieces]
@@ -91,90 +91,94 @@ def _concatenate(call: Call) -> list[Fields]:
 
 
 def _stack(call: Call) -> list[Fields]:
-    """Along the new axis lie the identities of one tensor after another's."""
+    """Stack the identities of all tensors along the new axis."""
     parts, out = call.args[0], call.outs[0]
     axis = call.option("dim") % out.ndim
-    found = [sorted(call.fields(x), key=lambda f: sorted(support(f))) for x in parts]
-    lying = {tuple(frozenset(support(f)) for f in fields) for fields in found}
-    if not all(found) or (len(lying) > 1 and any(len(fields) > 1 for fields in found)):
-        raise TraceError("stacking tensors of which some have no channels, or others")
+    fields_of = [sorted(call.fields(x), key=lambda f: sorted(support(f))) for x in parts]
+    axes = {tuple(frozenset(support(f)) for f in fields) for fields in fields_of}
+    if not all(fields_of) or (len(axes) > 1 and any(len(fields) > 1 for fields in fields_of)):
+        raise TraceError(
+            "torch.stack of tensors whose channels lie along different axes is not supported"
+        )
     return [
         [
-            torch.cat(torch.broadcast_tensors(*(f.unsqueeze(axis) for f in laid)), axis)
-            for laid in zip(*found, strict=True)
+            torch.cat(torch.broadcast_tensors(*(f.unsqueeze(axis) for f in fields)), axis)
+            for fields in zip(*fields_of, strict=True)
         ]
     ]
 
 
 def _pad(call: Call) -> list[Fields]:
-    """Padding keeps channels where they are; channels that are added are nobody's."""
-    x, padding = call.args[:2]
-    found = []
+    """Keep the fields; channels that padding adds get new identities."""
+    x, padding = call.option("self"), call.option("pad")
+    padded = []
     for f in call.fields(x):
         for axis in support(f):
-            after = 2 * (x.ndim - 1 - axis)
-            if any(padding[after : after + 2]):
-                if len(support(f)) > 1 or min(padding[after : after + 2]) < 0:
-                    raise TraceError("padding of channels that are mixed, or cutting them")
-                before, behind = (call.equal.fresh(n) for n in padding[after : after + 2])
-                f = along(torch.cat([before, f.reshape(-1), behind]), axis, x.ndim)
-        found.append(f)
-    return [found]
+            last = 2 * (x.ndim - 1 - axis)  # padding starts with the last axis
+            if any(padding[last : last + 2]):
+                if len(support(f)) > 1 or min(padding[last : last + 2]) < 0:
+                    raise TraceError(
+                        "F.pad that crops channels, or pads mixed ones, is not supported"
+                    )
+                before, after = (call.equal.fresh(n) for n in padding[last : last + 2])
+                f = along(torch.cat([before, f.reshape(-1), after]), axis, x.ndim)
+        padded.append(f)
+    return [padded]
 
 
 def _roll(call: Call) -> list[Fields]:
-    """Rolling moves what varies along the rolled axes, and nothing else."""
-    shifts, dims = call.args[1], call.option("dims")
+    """Roll the fields that vary along the rolled axes."""
+    shifts, dims = call.option("shifts"), call.option("dims")
     if any(support(f) & {d % f.ndim for d in dims} for f in call.fields(call.args[0])):
         return [[torch.roll(f, shifts, dims) for f in call.fields(call.args[0])]]
     return [call.fields(call.args[0])]
 
 
 def _looked_up(call: Call) -> list[Fields]:
-    """Looking up along one axis keeps what varies along the others, and follows a plain index."""
-    x, indices = call.args[:2]
-    given = [axis for axis, index in enumerate(indices) if index is not None]
-    if len(given) != 1:
-        raise TraceError("an index along several axes at once is not understood")
-    (axis,) = given
+    """Index the fields along one axis where the index is a constant; keep those of other axes."""
+    x, indices = call.option("self"), call.option("indices")
+    indexed = [axis for axis, index in enumerate(indices) if index is not None]
+    if len(indexed) != 1:
+        raise TraceError("indexing along several axes at once is not supported")
+    (axis,) = indexed
     index = indices[axis]
-    found = []
+    fields = []
     for f in call.fields(x):
         if axis not in support(f):
-            found.append(f.reshape(*f.shape[:axis], *(1,) * index.ndim, *f.shape[axis + 1 :]))
+            fields.append(f.reshape(*f.shape[:axis], *(1,) * index.ndim, *f.shape[axis + 1 :]))
         elif index.ndim == 1 and not index.is_meta:
-            found.append(f[(slice(None),) * axis + (index,)])
+            fields.append(f[(slice(None),) * axis + (index,)])
         else:
-            call.lose(f, "an index whose numbers are unknown where only shapes flow")
-    return [found]
+            call.lose(f, "an index whose values are not known while tracing")
+    return [fields]
 
 
 def _repeat(call: Call) -> list[Fields]:
-    """Repetition lays the identities out once more; new axes come first."""
-    out, times = call.outs[0], call.args[1]
-    found = []
+    """Repeat the fields as the tensor is repeated; new axes come first."""
+    out, times = call.outs[0], call.option("repeats")
+    repeated = []
     for f in call.fields(call.args[0]):
         f = f.reshape((1,) * (out.ndim - f.ndim) + tuple(f.shape))
-        found.append(f.repeat([n if axis in support(f) else 1 for axis, n in enumerate(times)]))
-    return [found]
+        repeated.append(f.repeat([n if axis in support(f) else 1 for axis, n in enumerate(times)]))
+    return [repeated]
 
 
 def made(call: Call) -> list[Fields]:
-    """Give what is made anew no channels of its own.
+    """Give new tensors no channels of their own.
 
     Args:
         call: The operation.
 
     Returns:
-        No field for any of what it makes.
+        No field for any output.
     """
     return [[] for _ in call.outs]
 
 
 def _restrided(call: Call) -> list[Fields]:
-    """Another order in memory is the same tensor; anything else is not followed."""
+    """Keep the fields where only the order in memory changes."""
     if call.args[0].shape != call.outs[0].shape:
-        raise TraceError("a view by strides is not understood")
+        raise TraceError("torch.as_strided to another shape is not supported")
     return [call.fields(call.args[0])]
 
 

@@ -1,13 +1,13 @@
-"""What a tensor's name says of the modules that hold it."""
+"""Module names in tensor names, and the prefixes that wrappers add to them."""
 
-WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DataParallel put before every name
+WRAPPERS = ("_orig_mod.", "module.")  # prefixes of torch.compile and DataParallel
 
 
 def module_of(name: str) -> str:
-    """Name the module that a tensor belongs to; what parametrises a module's tensor is its own.
+    """Name the module that a tensor belongs to, parametrizations aside.
 
     Args:
-        name: Of a tensor.
+        name: Name of a tensor.
 
     Returns:
         Name of the module, empty for the network itself.
@@ -21,13 +21,13 @@ def module_of(name: str) -> str:
 
 
 def without_wrappers(names: list[str]) -> list[str]:
-    """Strip what torch.compile and DataParallel put before every name, where all names have it.
+    """Strip the prefixes of torch.compile and DataParallel, where all names have them.
 
     Args:
         names: Names of all tensors of a network.
 
     Returns:
-        The names without it.
+        The names without these prefixes.
 
     Example:
         >>> without_wrappers(["module.conv.weight", "module.conv.bias"])

@@ -1,4 +1,4 @@
-"""What each operation that computes says about the channels it touches: which of them are one."""
+"""For each operation that computes: which channels of its inputs and outputs it couples."""
 
 from typing import Any
 
@@ -7,65 +7,72 @@ from legatee.surgery.network.calls import Call, Fields, Rule, along, aten, suppo
 
 
 def pointwise(call: Call) -> list[Fields]:
-    """Elementwise operations equate what they combine."""
+    """Couple the channels that an elementwise operation combines.
+
+    Args:
+        call: The operation.
+
+    Returns:
+        The fields of each output.
+    """
     return [call.merge([call.fields(x) for x in call.inputs], out.ndim) for out in call.outs]
 
 
 def _convolution(call: Call) -> list[Fields]:
-    """A convolution reads its weight's input axis and shows its output axis."""
-    x, weight, bias, transposed, groups = *call.args[:3], call.args[6], call.args[8]
-    axis_in, axis_out = (0, 1) if transposed else (1, 0)
-    read, shown = call.at(x, 1), call.at(weight, axis_out)
+    """Couple the input with the weight's input axis, and the output with its output axis."""
+    weight, groups, transposed = (call.option(n) for n in ("weight", "groups", "transposed"))
+    input_axis, output_axis = (0, 1) if transposed else (1, 0)
+    read, written = call.at(call.option("input"), 1), call.at(weight, output_axis)
     if groups == 1:
-        call.equate(read, call.at(weight, axis_in))
-    else:  # a group of the convolution becomes one block, on both its sides
-        if transposed or shown is None:
-            raise TraceError("grouped transposed convolutions are not understood")
-        blocks = shown.reshape(groups, -1)
+        call.equate(read, call.at(weight, input_axis))
+    else:  # the channels of one group of the convolution are coupled, inputs and outputs
+        if transposed or written is None:
+            raise TraceError("grouped transposed convolutions are not supported")
+        blocks = written.reshape(groups, -1)
         call.equate(blocks, blocks[:, :1])
         if read is not None:
             call.equate(read.reshape(groups, -1), blocks[:, :1])
-    call.equate(shown, call.at(bias, 0))
-    return [[] if shown is None else [along(shown, 1, call.outs[0].ndim)]]
+    call.equate(written, call.at(call.option("bias"), 0))
+    return [[] if written is None else [along(written, 1, call.outs[0].ndim)]]
 
 
 def _batch_norm(call: Call) -> list[Fields]:
-    """Weight, bias, mean and variance belong to the channels they scale."""
-    x = call.args[0]
-    channels = call.at(x, 1)
-    for statistic in call.args[1:5]:
-        call.equate(channels, call.at(statistic, 0))
+    """Couple weight, bias, mean and variance with the channels that they normalise."""
+    x = call.option("input")
+    for name in ("weight", "bias", "running_mean", "running_var"):
+        call.equate(call.at(x, 1), call.at(call.option(name), 0))
     return [call.fields(x)]
 
 
 def _group_norm(call: Call) -> list[Fields]:
-    """Weight and bias belong to the channels they scale."""
-    x, weight, bias = call.args[:3]
-    for parameter in (weight, bias):
-        call.equate(call.at(x, 1), call.at(parameter, 0))
+    """Couple weight and bias with the channels that they scale."""
+    x = call.option("input")
+    for name in ("weight", "bias"):
+        call.equate(call.at(x, 1), call.at(call.option(name), 0))
     return [call.fields(x)]
 
 
 def _layer_norm(call: Call) -> list[Fields]:
-    """Weight and bias lie over the trailing axes that are normalised."""
-    x, _, weight, bias = call.args[:4]
-    return [call.merge([call.fields(x), call.fields(weight), call.fields(bias)], x.ndim)]
+    """Couple weight and bias with the last axes, which are normalised."""
+    operands = [call.option(name) for name in ("input", "weight", "bias")]
+    return [call.merge([call.fields(x) for x in operands], operands[0].ndim)]
 
 
 def _weight_norm(call: Call) -> list[Fields]:
-    """A weight that is made of directions and lengths has the channels of both."""
-    directions, lengths = call.args[:2]
-    found = [call.fields(directions), call.fields(lengths)]
-    return [call.merge(found, directions.ndim), call.fields(lengths)]
+    """Couple a weight with the directions and lengths that it is computed from."""
+    directions, lengths = call.option("v"), call.option("g")
+    operands = [call.fields(directions), call.fields(lengths)]
+    return [call.merge(operands, directions.ndim), call.fields(lengths)]
 
 
 def _matmul(call: Call) -> list[Fields]:
-    """A matrix product equates the two axes it sums over, and lines up the batch axis."""
-    *bias, a, b = call.args[:3]
+    """Couple the two axes that a matrix product sums over, and the batch axes of its operands."""
+    *bias, a, b = call.args[:3]  # the product of the last two, added to the first
     rank = a.ndim
     for side, axis in ((a, rank - 1), (b, rank - 2)):
         for f in call.fields(side):
-            if axis in support(f) and len(support(f)) > 1:  # a batched block: one identity
+            # one product per head: the columns of a head are one block
+            if axis in support(f) and len(support(f)) > 1:
                 first = f.narrow(axis, 0, 1)
                 call.equate(f, first)
                 if rank > 2:
@@ -82,28 +89,29 @@ def _matmul(call: Call) -> list[Fields]:
 
 
 def _reduce(call: Call) -> list[Fields]:
-    """Means and sums keep the fields of the axes that they do not reduce; what they sum is one."""
+    """Keep the fields of the axes that are not reduced; what is reduced to one value is coupled."""
     x, out = call.args[0], call.outs[0]
     dims = call.option("dim")
-    gone = {d % x.ndim for d in ([dims] if isinstance(dims, int) else dims or range(x.ndim))}
+    reduced = {d % x.ndim for d in ([dims] if isinstance(dims, int) else dims or range(x.ndim))}
     kept = []
     for f in call.fields(x):
         first = f
-        for axis in gone:
+        for axis in reduced:
             first = first.narrow(axis, 0, 1)
         if support(first):
             call.equate(f, first)
             kept.append(first)
     if out.ndim < x.ndim:
-        stay = [axis for axis in range(x.ndim) if axis not in gone]
-        kept = [f.reshape([f.shape[axis] for axis in stay]) for f in kept]
+        others = [axis for axis in range(x.ndim) if axis not in reduced]
+        kept = [f.reshape([f.shape[axis] for axis in others]) for f in kept]
     return [kept] * len(call.outs)
 
 
 def _embedding(call: Call) -> list[Fields]:
-    """A table shows the channels of its rows, wherever it is looked up."""
-    found = call.at(call.args[0], 1)
-    return [[] if found is None else [along(found, call.outs[0].ndim - 1, call.outs[0].ndim)]]
+    """Give the output, whose last axis is a row of the table, the channels of the table."""
+    rank = call.outs[0].ndim
+    channels = call.at(call.option("weight"), 1)
+    return [[] if channels is None else [along(channels, rank - 1, rank)]]
 
 
 COMPUTING: dict[Any, Rule] = {

@@ -1,10 +1,10 @@
-"""Follow every channel of a network from its input to its output, without computing anything.
+"""Trace every channel of a network from its input to its output, without computing anything.
 
-The network runs once on the meta device (shapes, no numbers), and each operation below the modules
-says which channels it makes one: adding two streams equates them channel by channel, a convolution
-equates its weight's input axis with what it reads, concatenation lays channels side by side,
-flattening repeats one over many positions, a product of batched matrices (attention) makes the
-columns of a head one block. What is one at the end must be inherited together.
+The network runs once on the meta device, which has shapes but no values. For each operation a rule
+says which channels it couples: a sum couples its operands channel by channel, a convolution couples
+its weight's input axis with the channels that it reads, concatenation keeps channels side by side,
+flattening repeats a channel over many positions, and a batched matrix product (attention) couples
+the columns of a head. Coupled channels must be inherited together.
 """
 
 from collections import defaultdict
@@ -34,16 +34,15 @@ RULES = COMPUTING | MOVING
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelMap:
-    """Which positions along which axes are one and the same channel.
+    """Which positions along which axes are the same channel.
 
     Attributes:
         axes: For each tensor and axis longer than 1, the channel at each position
             [size of that axis].
-        consumed: Channels that the network reads from its input, and the rows of tables that it
-            looks up by number, such as words.
-        produced: Channels that are the network's output.
-        heads: Channels that are heads of an attention.
-        called: What the first operation that reads a tensor calls an axis of it, where it does.
+        consumed: Channels of the network's input, and rows of its embeddings.
+        produced: Channels of the network's output.
+        heads: Channels that are attention heads.
+        called: Role of an axis in the first operation that reads the tensor, where it has one.
         uses: What the network does with its tensors, in order.
     """
 
@@ -61,7 +60,7 @@ def trace(
     example: Inputs,
     operations: Mapping[Any, Rule] | None = None,
 ) -> ChannelMap:
-    """Run ``network`` once on the meta device and tell which channels are one.
+    """Run ``network`` once on the meta device and find out which channels are coupled.
 
     Args:
         network: The network; neither its weights nor its mode are changed.
@@ -105,17 +104,17 @@ def _by_packet(operations: Mapping[Any, Rule]) -> dict[Any, Rule]:
 
 
 def _shadow(value: Tensor) -> Tensor:
-    """Return a tensor of the same shape and type without numbers."""
+    """Return a tensor of the same shape and type without values."""
     shadow = torch.empty_like(value, device="meta")
     return nn.Parameter(shadow, requires_grad=False) if isinstance(value, nn.Parameter) else shadow
 
 
 def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
-    """Return the network in evaluation mode with shadows for its tensors; itself is not touched."""
+    """Return a copy of the network in evaluation mode, with shadows for its tensors."""
     if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
         network = network.module
-    network = getattr(network, "_orig_mod", network)  # what torch.compile wraps
-    computed = {  # what a hook computes before each run cannot be copied, and need not be
+    network = getattr(network, "_orig_mod", network)  # the network that torch.compile wraps
+    computed = {  # hooks recompute these before each run; they cannot be copied
         id(value): _shadow(value)
         for module in network.modules()
         for value in vars(module).values()
@@ -125,7 +124,7 @@ def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
 
 
 class _ChannelTrace(TorchDispatchMode):
-    """Carries fields beside tensors through every operation."""
+    """Computes the fields of every tensor from those of the operation's inputs."""
 
     def __init__(self, rules: Mapping[Any, Rule]) -> None:
         super().__init__()
@@ -134,7 +133,7 @@ class _ChannelTrace(TorchDispatchMode):
         self.fields: Any = WeakIdKeyDictionary()
         self.names: Any = WeakIdKeyDictionary()
         self.axes: dict[tuple[str, int], Tensor] = {}
-        self.owners: list[tuple[str, int]] = []  # of each identity of a parameter
+        self.owners: list[tuple[str, int]] = []  # tensor and axis of each parameter's identity
         self.shapes: dict[str, torch.Size] = {}
         self.called: dict[tuple[str, int], str] = {}
         self.given: Any = WeakIdKeyDictionary()  # what depends on the input's values
@@ -148,13 +147,13 @@ class _ChannelTrace(TorchDispatchMode):
         self.shapes[name] = shadow.shape
         if not shadow.is_floating_point():
             return
-        found = []
+        fields = []
         for axis, size in enumerate(shadow.shape):
             if size > 1:
                 self.axes[name, axis] = self.equal.fresh(size)
                 self.owners += [(name, axis)] * size
-                found.append(along(self.axes[name, axis], axis, shadow.ndim))
-        self.fields[shadow] = found
+                fields.append(along(self.axes[name, axis], axis, shadow.ndim))
+        self.fields[shadow] = fields
 
     def label_input(self, stand_in: Tensor) -> None:
         """Give the channels of an image, or the features of a vector, identities of their own."""
@@ -170,26 +169,26 @@ class _ChannelTrace(TorchDispatchMode):
             self.fields[stand_in] = [field]
 
     def channels(self, output: Any) -> ChannelMap:
-        """Solve the equalities and name what the input feeds and the output shows."""
+        """Solve the equalities, and find the channels of the input and of the output."""
         classes = self.equal.solve()
         self._check_lost(classes)
-        shown = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
+        written = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
         read = list(self.input_fields)
         tables = {use.reads["weight"] for use in self.flow.uses if use.kind == "embedding"}
         read += [self.axes[name, 0] for name in tables if (name, 0) in self.axes]
         return ChannelMap(
             axes={key: classes[ids.numpy()] for key, ids in self.axes.items()},
             consumed=frozenset(int(c) for f in read for c in classes[f.reshape(-1).numpy()]),
-            produced=frozenset(int(c) for f in shown for c in classes[f.reshape(-1).numpy()]),
+            produced=frozenset(int(c) for f in written for c in classes[f.reshape(-1).numpy()]),
             heads=frozenset(int(c) for ids in self.equal.heads for c in classes[ids]),
             called=self.called,
             uses=self.flow.finished(),
         )
 
     def _check_lost(self, classes: np.ndarray) -> None:
-        """Refuse to go on where channels that layers and other tensors share were lost.
+        """Refuse a network where channels that layers and other tensors share could not be traced.
 
-        Positions, which no layer makes or reads, may be pooled or looked up as one likes.
+        Positions, which no layer reads as channels, may be pooled or indexed freely.
 
         Raises:
             TraceError: If there are any.
@@ -197,13 +196,13 @@ class _ChannelTrace(TorchDispatchMode):
         lost = {int(c): why for ids, why in self.equal.lost for c in classes[ids]}
         places: dict[int, list[tuple[str, int]]] = defaultdict(list)
         for axis, ids in self.axes.items() if lost else ():
-            for one in lost.keys() & set(classes[ids.numpy()].tolist()):
-                places[one].append(axis)
-        for one, axes in places.items():
+            for channel in lost.keys() & set(classes[ids.numpy()].tolist()):
+                places[channel].append(axis)
+        for channel, axes in places.items():
             layers = [name for name, axis in axes if (name, axis) in self.called]
             if layers and len(axes) > 1:
                 raise TraceError(
-                    f"the channels of {layers[0]!r} cannot be followed through {lost[one]}"
+                    f"the channels of {layers[0]!r} cannot be traced through {lost[channel]}"
                 )
 
     def __torch_dispatch__(
@@ -214,11 +213,11 @@ class _ChannelTrace(TorchDispatchMode):
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
         call = Call(self.equal, self.fields, func, args, kwargs or {}, inputs, outs)
         use = self._note(call)
-        # Where a comparison holds, and what is made anew, says nothing of what the input holds.
+        # The results of comparisons and new tensors do not depend on the input's values.
         if any(x in self.given for x in inputs) and self.rules.get(func.overloadpacket) is not made:
-            for one in _tensors_in(outs):
-                if one.dtype != torch.bool:
-                    self.given[one] = True
+            for out_tensor in _tensors_in(outs):
+                if out_tensor.dtype != torch.bool:
+                    self.given[out_tensor] = True
         self.flow.follow(call, use, self.given)
         if any(self.fields.get(x) for x in inputs):
             rule = self.rules.get(func.overloadpacket)
@@ -226,19 +225,22 @@ class _ChannelTrace(TorchDispatchMode):
                 rule = pointwise
             if rule is None:
                 raise TraceError(f"operation {func.overloadpacket} is not understood")
-            for one, found in zip(outs, rule(call), strict=False):
+            for written, fields in zip(outs, rule(call), strict=False):
                 if (
                     func._schema.is_mutable
-                    and one._is_view()
-                    and found
-                    and not self.fields.get(one)
+                    and written._is_view()
+                    and fields
+                    and not self.fields.get(written)
                 ):
-                    raise TraceError("a tensor that is filled part by part")
-                self.fields[one] = [squeezed(f) for f in found]
+                    raise TraceError(
+                        "in-place assignment to a slice (x[:, a:b] = y) is not supported; use "
+                        "torch.cat"
+                    )
+                self.fields[written] = [squeezed(f) for f in fields]
         return out
 
     def _note(self, call: Call) -> Use | None:
-        """Return what is done with the network's tensors; a view of one keeps its name."""
+        """Describe how an operation uses the network's tensors; views keep a tensor's name."""
         for weight, roles in axes_of(call, self.given):
             if isinstance(weight, Tensor) and weight not in self.given:
                 self._call_axes(call, weight, roles)
@@ -249,8 +251,8 @@ class _ChannelTrace(TorchDispatchMode):
         elif named:
             level = self.flow.uses[-1].level if self.flow.uses else 0
             use = use_of(call, self.names, self.positions, level)
-            # What is computed from weights alone, such as a standardised kernel, stands for the
-            # one whose shape it has.
+            # What is computed from weights alone, such as a standardised kernel, gets the name of
+            # the weight that has its shape.
             like = next((x for x in named if x.shape == call.outs[0].shape), None)
             if like is not None and not any(x in self.given for x in call.inputs):
                 self.names[call.outs[0]] = self.names[like]
@@ -258,7 +260,7 @@ class _ChannelTrace(TorchDispatchMode):
         return None
 
     def _call_axes(self, call: Call, weight: Tensor, roles: tuple[str, ...]) -> None:
-        """Keep what an operation calls the axes of a weight; what was called first stays."""
+        """Note the roles of a weight's axes; those of the first operation stay."""
         single, name = [], self.names.get(weight)
         for axis, role in enumerate(roles):
             ids = call.at(weight, axis)
@@ -267,7 +269,7 @@ class _ChannelTrace(TorchDispatchMode):
                 self.called.setdefault(owner, role)
             elif weight.shape[axis] == 1:
                 single.append(role)
-        # An axis of length 1 has no identities: it is known by its place among such axes.
+        # An axis of length 1 has no identities; it is found by its order among such axes.
         if name is not None:
             places = (axis for axis, size in enumerate(self.shapes[name]) if size == 1)
             for axis, role in zip(places, single, strict=False):

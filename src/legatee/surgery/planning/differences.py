@@ -167,16 +167,16 @@ SETTINGS: dict[str, Callable[[_Network, int], Setting | None]] = {
 }
 
 
-def _only_in(side: str, here: _Network, there: _Network, pairs: Sequence[Pair]) -> str:
+def _only_in(side: str, network: _Network, counterpart: _Network, pairs: Sequence[Pair]) -> str:
     """Say which layers lie between two inherited layers in one of the networks alone.
 
     In the source only gates count: whole blocks of a deeper source are left out on purpose.
 
     Args:
         side: Which network has the layers: ``"source"`` or ``"target"``.
-        here: That network.
-        there: The other network.
-        pairs: Numbers of uses here and of the corresponding ones there.
+        network: That network.
+        counterpart: The other network.
+        pairs: Numbers of uses of the network and of the corresponding uses of the counterpart.
 
     Returns:
         A sentence, or ``""``.
@@ -187,20 +187,22 @@ def _only_in(side: str, here: _Network, there: _Network, pairs: Sequence[Pair]) 
     for number, partner in partners.items():
         extra = [
             layer
-            for layer in sorted(here.layers_before.get(number, ()))
+            for layer in sorted(network.layers_before.get(number, ()))
             if layer not in partners
-            and (side == "target" or here.uses[layer].gates)
-            and _follows(here, layer, partners, there.layers_before.get(partner, frozenset()))
+            and (side == "target" or network.uses[layer].gates)
+            and _follows(
+                network, layer, partners, counterpart.layers_before.get(partner, frozenset())
+            )
         ]
         readers += bool(extra)
         between |= dict.fromkeys(extra, number)
     if not between:
         return ""
     layer, reader = next(iter(between.items()))
-    kind = "squeeze-and-excitation" if here.uses[layer].gates else "another layer"
+    kind = "squeeze-and-excitation" if network.uses[layer].gates else "another layer"
     return (
         f"only in the {side}, {_layers(readers)} {'reads' if readers == 1 else 'read'} the output "
-        f"of {kind}, such as {here.uses[reader].main!r} that of {here.uses[layer].main!r}"
+        f"of {kind}, such as {network.uses[reader].main!r} that of {network.uses[layer].main!r}"
     )
 
 

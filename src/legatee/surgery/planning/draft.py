@@ -156,8 +156,8 @@ class Draft:
         if len(numbers) > 1:
             return self._joined(name, source_name, axis)
         key = (  # nearly always there is one group, and many axes are alike
-            (numbers[0], self.target.pattern(numbers[0], name, axis)),
-            tuple((n, self.source.pattern(n, source_name, axis)) for n in source_numbers),
+            (numbers[0], self.target.groups[numbers[0]].patterns[name, axis]),
+            tuple((n, self.source.groups[n].patterns[source_name, axis]) for n in source_numbers),
             axis,
         )
         if key not in self._spans:
@@ -201,8 +201,10 @@ class Draft:
                 why = self._widths(number, name, source_name, axis) or why
                 continue
             if self._channels(number, chosen)[0]:
-                take.append((chosen, self.source.pattern(chosen, source_name, axis), number))
-                put.append((number, self.target.pattern(number, name, axis), chosen))
+                take.append(
+                    (chosen, source_group.patterns[source_name, axis], number)
+                )
+                put.append((number, group.patterns[name, axis], chosen))
             else:
                 why = NOTHING
         if not put:

@@ -15,6 +15,7 @@ from legatee.surgery.network.network import Network
 from legatee.surgery.planning.batches import Batch, Data, batches
 from legatee.surgery.planning.layer_inputs import Layout, Seen, layouts, seen_by_layers
 
+PROBED = 4  # examples that are run together and one by one, to find out where each is [count]
 TINY = 1e-12  # variance of a channel that never varies, so that it has a signal of 0
 
 
@@ -105,8 +106,9 @@ def _passes(
     begin = list(islice(data, 1))
     known = None
     if begin and begin[0].size > 1:
-        pair = begin[0].part(0, 2)
-        known = layouts(run(pair, None), run(pair.part(0, 1), None), run(pair.part(1, 2), None))
+        probe = begin[0].part(0, PROBED)
+        singles = [run(probe.part(n, n + 1), None) for n in range(probe.size)]
+        known = layouts(run(probe, None), singles)
     for batch in chain(begin, data):
         seen = run(batch, known) if known is not None and batch.size > 1 else None
         if seen is not None and all(len(one.mean) == batch.size for one in seen):

@@ -3,7 +3,7 @@
 A layer may see the positions of an example beside the examples in one axis, as a linear layer of a
 transformer does: in some networks the positions of one example follow one another, in others (for
 example ``batch_first=False``) the examples of one position do. Which one it is cannot be read from
-the shapes. Two examples are therefore run together and one by one, and the order by which the
+the shapes. Some examples are therefore run together and one by one, and the order by which the
 results agree is used.
 """
 
@@ -21,7 +21,7 @@ from legatee.surgery.network.calls import aten
 from legatee.surgery.planning.batches import Batch
 
 Layout = Literal["examples first", "positions first", "no examples"]
-CLOSE = 1e-3  # of the largest value: a run of two examples is rounded otherwise than a run of one
+CLOSE = 1e-3  # of the largest value: a batch is rounded otherwise than a single example
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,43 +112,43 @@ def seen_by_layers(
     return watch.seen
 
 
-def layouts(pair: list[Seen], first: list[Seen], second: list[Seen]) -> list[Layout] | None:
-    """Tell the order of the rows of each layer's input from a run of two examples.
+def layouts(joint: list[Seen], singles: list[list[Seen]]) -> list[Layout] | None:
+    """Tell the order of the rows of each layer's input from a run of several examples.
 
     Args:
-        pair: What was seen of two examples in one run.
-        first: What was seen of the first one alone.
-        second: What was seen of the second one alone.
+        joint: What was seen of several examples in one run.
+        singles: What was seen of each of them alone.
 
     Returns:
         The order for each layer, or ``None`` if it cannot be told for all of them.
     """
-    if not [s.name for s in pair] == [s.name for s in first] == [s.name for s in second]:
+    if any([seen.name for seen in one] != [seen.name for seen in joint] for one in singles):
         return None
-    found = [_layout(*one) for one in zip(pair, first, second, strict=True)]
+    found = [
+        _layout(together.mean, [seen.mean for seen in alone])
+        for together, *alone in zip(joint, *singles, strict=True)
+    ]
     return None if None in found else [layout for layout in found if layout is not None]
 
 
-def _layout(pair: Seen, first: Seen, second: Seen) -> Layout | None:
+def _layout(joint: Tensor, singles: list[Tensor]) -> Layout | None:
     """Tell the order of the rows of one layer's input, or ``None`` if it cannot be told."""
-    rows, alone = len(pair.mean), len(first.mean)
-    scale = CLOSE * float(pair.mean.abs().max())
-    if rows == alone == len(second.mean):
-        same = (pair.mean - first.mean).abs().max() <= scale
-        return "no examples" if same and torch.equal(first.mean, second.mean) else None
-    if not rows == 2 * alone == 2 * len(second.mean):
+    count, rows = len(singles), len(singles[0])
+    close = CLOSE * float(joint.abs().max())
+    if any(len(single) != rows for single in singles):
         return None
-    singles = torch.stack([first.mean, second.mean])
-    fits: list[Layout] = []
-    for layout, joint in (
-        ("examples first", pair.mean.reshape(2, alone, -1)),
-        ("positions first", pair.mean.reshape(alone, 2, -1).transpose(0, 1)),
-    ):
-        if (joint - singles).abs().max() <= scale:
-            fits.append(layout)  # type: ignore[arg-type]
-    if len(fits) == 2 and alone > 1:  # both examples are alike in this layer
+    alone = torch.stack(singles)
+    if len(joint) == rows:
+        same = (alone - joint).abs().max() <= close
+        return "no examples" if same else None
+    if len(joint) != count * rows:
         return None
-    return fits[0] if fits else None
+    if (joint.reshape(count, rows, -1) - alone).abs().max() <= close:
+        swapped = joint.reshape(rows, count, -1).transpose(0, 1)
+        ambiguous = rows > 1 and (swapped - alone).abs().max() <= close
+        return None if ambiguous else "examples first"
+    agree = (joint.reshape(rows, count, -1).transpose(0, 1) - alone).abs().max() <= close
+    return "positions first" if agree else None
 
 
 class _Watch(TorchDispatchMode):
