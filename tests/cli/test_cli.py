@@ -13,6 +13,7 @@ from legatee.results import load
 from legatee.surgery.files.checkpoint import read_metadata, write_weights
 
 SHAPE = "1,8,8"
+DEADLINE = 120  # of anything that a test waits for [s]
 DATA = "digits:classes=5-9,n=60,part=train"
 HELD_OUT = "digits:classes=5-9,n=60,part=test"
 WORLD = ("predict", "simulate", "sweep", "reproduce")
@@ -114,19 +115,22 @@ def test_classes_and_channels_are_read_off_our_own_files(legatee_does, tmp_path,
     assert [entry for entry in plan["entries"] if "reason" in entry] == []
 
 
-def test_ctrl_c_says_what_is_kept_and_the_same_command_goes_on(upstream, tmp_path):
+def test_ctrl_c_says_what_is_kept_and_the_same_command_resumes(upstream, tmp_path):
     words = [str(w) for w in ask(upstream, tmp_path / "a", "--workers", 2, "--json")]
     words[words.index("--seeds") + 1] = "30"
     command = [sys.executable, "-m", "legatee", *words]
+    marks = tmp_path / "a" / "runs" / "part-000.zarr" / "done" / "c"
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
-        while not (tmp_path / "a" / "runs.zarr" / "done" / "c").exists():
-            assert running.poll() is None
+        end = time.monotonic() + DEADLINE
+        while not marks.exists():
+            assert running.poll() is None, "it ended by itself"
+            assert time.monotonic() < end, f"nothing was finished within {DEADLINE} s"
             time.sleep(0.05)
         running.send_signal(signal.SIGINT)
-        said = running.stderr.read()
+        messages = running.communicate(timeout=DEADLINE)[1]
     assert running.returncode == 130
-    assert said.splitlines()[-1].startswith("legatee: interrupted; what was finished is kept")
-    assert int(load(tmp_path / "a" / "runs.zarr")["done"].sum()) > 0
+    assert messages.splitlines()[-1].startswith("legatee: interrupted; finished work is kept")
+    assert int(load(marks.parents[1])["done"].sum()) > 0
     words[words.index("--workers") + 1] = "1"
     assert len(json.loads(run(*words).stdout)["seeds"]) == 30
 
@@ -155,7 +159,7 @@ REFUSED = {
     "a folder without classes": (("advise", "{upstream}", "cnn", "folder:{dir}"), "no classes"),
     "a target with weights": (("advise", "{upstream}", "{upstream}", DATA), "starts a fresh one"),
     "one seed": (("advise", "{upstream}", "cnn", DATA, "--seeds", 1), "at least two"),
-    "no such share": (("advise", "{upstream}", "cnn", DATA, "--alphas", "1,some"), "'some'"),
+    "no such share": (("advise", "{upstream}", "cnn", DATA, "--alpha", "1,some"), "'some'"),
     "no such device": (("advise", "{upstream}", "cnn", DATA, "--device", "cudda"), "'cudda'"),
     "an output that is a file": (("demo", "--out", "{file}"), "{file}"),
 }

@@ -23,7 +23,7 @@ def small(monkeypatch):
     monkeypatch.setattr(demo, "SEEDS", 2)
 
 
-def test_it_leaves_what_it_says_and_goes_on_where_it_was(small, tmp_path):
+def test_it_writes_what_it_says_and_resumes(small, tmp_path):
     first = demo.run(tmp_path, workers=1)
     assert set(first) == {"related", "harmful"}
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/upstream.safetensors")}
@@ -36,18 +36,18 @@ def test_it_leaves_what_it_says_and_goes_on_where_it_was(small, tmp_path):
 def test_the_initialised_network_holds_what_the_plan_says(small, monkeypatch, tmp_path):
     decided = demo.advise
 
-    def inherit_all(*given, **options):  # whatever a demo this small finds
-        advice = decided(*given, **options)
-        source, make_target = given[:2]
+    def inherit_all(*arguments, **options):  # whatever a demo this small decides
+        advice = decided(*arguments, **options)
+        source, make_target = arguments[:2]
         whole = plan(source, make_target(), head=False)
         return advice.model_copy(update={"plan": whole})
 
     monkeypatch.setattr(demo, "advise", inherit_all)
     demo.run(tmp_path, workers=1)
     path = tmp_path / "related" / "initialised.safetensors"
-    got = load_file(path)
-    given = load_file(tmp_path / "related" / "upstream.safetensors")
+    target = load_file(path)
+    source = load_file(tmp_path / "related" / "upstream.safetensors")
     kept = torch.linspace(0, 23, 16).round().long()  # weight selection: 24 channels into 16
     name = "features.conv1b.weight"
-    assert got[name].equal(given[name][kept][:, kept])
+    assert target[name].equal(source[name][kept][:, kept])
     assert read_metadata(path)["model"] == demo.DOWNSTREAM

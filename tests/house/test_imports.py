@@ -81,7 +81,7 @@ MAY_TOUCH_DISK = {
     "surgery/files/digest",
     "surgery/files/mapped",
     "surgery/files/pickled",
-    "data/load",
+    "data/sources",
     "results",
     "report/page",
     "report/findings",

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from legatee.advice import Advice, ArmResult, Provenance, Reason, Verdict
+from legatee.advice import Advice, ArmResult, OpenQuestion, Provenance, Reason, Verdict
 from legatee.intervals import Interval
 from legatee.plans.options import PlanOptions
 from legatee.plans.plan import Move, TransferPlan, Untouched
@@ -51,8 +51,11 @@ def an_advice(verdict: Verdict, scores, gains, *, names=("scratch", "half", "all
     arms = tuple(
         ArmResult(
             name=name,
-            alpha=alpha,
-            rule="magnitude",
+            method=(
+                {"kind": "inherit", "options": {"alpha": alpha, "rule": "magnitude"}}
+                if alpha
+                else {"kind": "scratch"}
+            ),
             inherited_fraction=0.97 * alpha,
             score=score,
             score_error=abs(score) * 0.012,
@@ -70,7 +73,10 @@ def an_advice(verdict: Verdict, scores, gains, *, names=("scratch", "half", "all
             Reason(code="lower-bound", text=f"The lower bound of the gain of {best} was compared."),
             Reason(code="same-seeds", text="Every arm saw the same batches in the same order."),
         ),
-        "not_checked": ("Other learning rates than 0.05.", "Robustness to a shift of the data."),
+        "not_checked": (
+            OpenQuestion(code="other-procedures", text="Other learning rates than 0.05."),
+            OpenQuestion(code="other-populations", text="Robustness to a shift of the data."),
+        ),
         "margin": 0.01,
         "error_rate": 0.05,
         "seeds": (0, 1, 2, 3, 4, 5),
@@ -134,7 +140,7 @@ def every_case() -> dict[str, Case]:
         names=names,
         best=HOSTILE,
         reasons=(Reason(code=HOSTILE, text=HOSTILE),),
-        not_checked=(HOSTILE,),
+        not_checked=(OpenQuestion(code="hostile", text=HOSTILE),),
         plan=resnet_plan(),
         provenance=Provenance(
             version=HOSTILE,

@@ -99,6 +99,11 @@ def load_runs(folder: str | os.PathLike[str]) -> xr.Dataset:
     return merged
 
 
+def has_runs(folder: str | os.PathLike[str]) -> bool:
+    """Tell whether a folder holds trainings of a race."""
+    return bool(_paths(Path(folder)))
+
+
 def _paths(folder: Path) -> list[Path]:
     """Return where the parts of a race are, in order."""
     return sorted((folder / FOLDER).glob("part-*.zarr"))

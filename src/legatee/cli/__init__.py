@@ -19,12 +19,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog="Example: `legatee demo --out legatee-demo`")(advise.demo)
+app.command("demo", epilog="Example: `legatee demo --out legatee-demo`")(advise.demo_command)
 app.command(
+    "advise",
     epilog="Example: `legatee advise torchvision:resnet50@weights.safetensors torchvision:resnet18 "
-    "folder:photos --out advice`"
-)(advise.advise)
-app.command(epilog="Example: `legatee report legatee-demo`")(advise.report)
+    "folder:photos --out advice`",
+)(advise.advise_command)
+app.command("report", epilog="Example: `legatee report legatee-demo`")(advise.report_command)
 app.command(epilog="Example: `legatee catalog timm:vit_tiny_patch16_224`")(transfer.catalog)
 app.command("plan", epilog="Example: `legatee plan torchvision:resnet34 torchvision:resnet18`")(
     plan.plan_command

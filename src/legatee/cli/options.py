@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from legatee.disk import NO_SUCH_FILE, path_status
-from legatee.errors import LegateeError, OutputError
+from legatee.errors import LegateeError, OutputError, TransferError
 from legatee.surgery.planning.rules import find, summaries
 
 if TYPE_CHECKING:
-    from legatee.advisor.race import Arm
     from legatee.data.examples import Examples
 
 MODEL = (
@@ -27,6 +26,7 @@ DATA = (
     "data: `digits:classes=5-9,n=100`, `folder:PATH,size=64` (a sub-folder of images for each "
     "class, cropped to a square of that many pixels) or `npz:PATH` (arrays `inputs` and `labels`)"
 )
+NAMES = "a text file with one name on each line, or a folder with a sub-folder for each class"
 MATCHES = ("first", "last", "spaced", "roles")  # words that `plan` takes in place of pairs
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
@@ -34,6 +34,36 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on
 RULES = "; ".join(f"`{name}`: {text}" for name, text in summaries().items())
 Rule = Annotated[str, typer.Option(help=f"Which channels are inherited. {RULES}")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist already.")]
+Match = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Which layer takes from which, instead of equal names: TARGET=SOURCE, modules or "
+        "tensors, repeatable, and nothing else is inherited; or one of first:K, last:K, spaced:K "
+        "(K blocks of a deeper source) and roles (layers are paired by kind, kernel size and "
+        "stage)."
+    ),
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option(help="Inherit only this module or tensor of the target; repeatable."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="Do not inherit this module or tensor of the target; repeatable."),
+]
+ClassMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class",
+        help="TARGET=SOURCE, two classes with the same meaning, by number or name; repeatable.",
+    ),
+]
+PadKernels = Annotated[
+    bool,
+    typer.Option(
+        "--pad-kernels", help="Place kernels in the middle of larger ones, surrounded by zeros."
+    ),
+]
 Classes = Annotated[
     int | None,
     typer.Option(
@@ -95,20 +125,6 @@ def image_shape(examples: "Examples") -> tuple[int, int, int]:
         )
     channels, height, width = examples.shape
     return channels, height, width
-
-
-def arm_of(text: str, rule: str) -> "Arm":
-    """Read one share of ``--alphas`` as an arm."""
-    from legatee.advisor.race import ARMS, Arm
-
-    try:
-        alpha = float(text)
-    except ValueError:
-        raise LegateeError(
-            f"--alphas holds {text!r}; expected numbers from 0 to 1, such as 1,0.5,0.25"
-        ) from None
-    names = {arm.alpha: arm.name for arm in ARMS}
-    return Arm(name=names.get(alpha, f"share {alpha:g}"), alpha=alpha, rule=rule)
 
 
 def match_of(match: list[str] | None) -> dict[str, str] | str | None:
@@ -175,3 +191,28 @@ def refuse_existing(path: Path, *, force: bool = False) -> None:
 def typed_command() -> str:
     """Return the command that was typed."""
     return shlex.join(["legatee", *sys.argv[1:]])
+
+
+def class_names_in(path: Path | None) -> list[str] | None:
+    """Read the names of classes in their order.
+
+    Args:
+        path: A text file with one name on each line, or a folder with a subfolder for each class.
+
+    Returns:
+        The names; ``None`` where there is no path.
+
+    Raises:
+        TransferError: If it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        if path_status(path).is_folder:
+            folders = (child for child in path.iterdir() if path_status(child).is_folder)
+            return sorted(child.name for child in folders if child.name[0] != ".")
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise TransferError(f"cannot read the names of classes {str(path)!r}: {cause}") from error
+    return [line.strip() for line in lines if line.strip()]

@@ -6,9 +6,15 @@ from typing import Annotated
 import typer
 
 from legatee.cli.options import (
+    NAMES,
     AsJson,
     Classes,
+    ClassMap,
+    Exclude,
     Force,
+    Include,
+    Match,
+    PadKernels,
     Rule,
     Seed,
     Shape,
@@ -16,16 +22,14 @@ from legatee.cli.options import (
     Source,
     Target,
     class_map_of,
+    class_names_in,
     match_of,
     refuse_blind,
     refuse_existing,
     shape_of,
     typed_command,
 )
-from legatee.disk import path_status
-from legatee.errors import OutputError, TransferError
-
-NAMES = "a text file with one name on each line, or a folder with a sub-folder for each class"
+from legatee.errors import OutputError
 
 
 def plan_command(  # noqa: PLR0913 - one parameter for each option
@@ -35,42 +39,17 @@ def plan_command(  # noqa: PLR0913 - one parameter for each option
         float, typer.Option(help="Share of each channel group that is inherited, 0 to 1.")
     ] = 1.0,
     rule: Rule = "uniform",
-    match: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Which layer takes from which, instead of equal names: TARGET=SOURCE, modules or "
-            "tensors, repeatable, and nothing else is inherited; or one of first:K, last:K, "
-            "spaced:K (K blocks of a deeper source) and roles (layers are paired by kind, kernel "
-            "size and stage)."
-        ),
-    ] = None,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(help="Inherit only this module or tensor of the target; repeatable."),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(help="Do not inherit this module or tensor of the target; repeatable."),
-    ] = None,
-    class_map: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--class",
-            help="TARGET=SOURCE, two classes with the same meaning, by number or name; repeatable.",
-        ),
-    ] = None,
+    match: Match = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    class_map: ClassMap = None,
     class_names: Annotated[
         Path | None, typer.Option(help=f"Names of the target's classes in order: {NAMES}.")
     ] = None,
     source_class_names: Annotated[
         Path | None, typer.Option(help="Names of the source's classes in order, likewise.")
     ] = None,
-    pad_kernels: Annotated[
-        bool,
-        typer.Option(
-            "--pad-kernels", help="Place kernels in the middle of larger ones, surrounded by zeros."
-        ),
-    ] = False,
+    pad_kernels: PadKernels = False,
     classes: Classes = None,
     shape: Shape = None,
     seed: Seed = 0,
@@ -96,7 +75,7 @@ def plan_command(  # noqa: PLR0913 - one parameter for each option
             "(legatee plan SOURCE TARGET)",
             err=True,
         )
-    size, names = shape_of(shape), (_names(class_names), _names(source_class_names))
+    size, names = shape_of(shape), (class_names_in(class_names), class_names_in(source_class_names))
     sizes: Sizes = {"num_classes": classes, "input_shape": size}
     has_weights = find(rule).needs == "weights"  # all other rules need only shapes
     made = plan(
@@ -133,18 +112,3 @@ def _check_places(out: Path | None, html: Path | None, *, force: bool) -> None:
         raise OutputError(
             f"--out and --html are both {str(out)!r}; give the plan and the page different names"
         )
-
-
-def _names(path: Path | None) -> list[str] | None:
-    """Read the names of classes in their order: lines, or sub-folders as image folders are read."""
-    if path is None:
-        return None
-    try:
-        if path_status(path).is_folder:
-            folders = (child for child in path.iterdir() if path_status(child).is_folder)
-            return sorted(child.name for child in folders if child.name[0] != ".")
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or error
-        raise TransferError(f"cannot read the names of classes {str(path)!r}: {cause}") from error
-    return [line.strip() for line in lines if line.strip()]

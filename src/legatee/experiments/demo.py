@@ -80,7 +80,7 @@ TRAINER = TrainingLoop(  # of the downstream network, whatever it starts from
 def run(
     out: str | os.PathLike[str], *, seed: int = 0, workers: int = 2, command: str = ""
 ) -> dict[str, Advice]:
-    """Run the demo, or go on with one that was interrupted.
+    """Run the demo, or resume one that was interrupted.
 
     Args:
         out: Folder to fill: for each case its upstream network, finished trainings and advice,
@@ -141,14 +141,14 @@ def _run(case: DemoCase, out: Path, seed: int, workers: int, command: str) -> Ad
 
 
 def _upstream(case: DemoCase, path: Path, seed: int) -> nn.Module:
-    """Return the case's upstream network: from its file where a run before this one left it."""
+    """Return the case's upstream network, from its file if an earlier run has written it."""
     network = build(UPSTREAM, num_classes=CLASSES, input_shape=SHAPE, seed=seed)
     data = load_data(f"{case.upstream},seed={seed}")
     trainer = TrainingLoop(epochs=case.epochs, device="cpu")
-    made_by = {"model": UPSTREAM, "data": data.name, "trainer": repr(trainer)}
-    if path.exists() and made_by.items() <= read_metadata(path).items():
+    metadata = {"model": UPSTREAM, "data": data.name, "trainer": repr(trainer)}
+    if path.exists() and metadata.items() <= read_metadata(path).items():
         return load_weights(network, path).eval()
     with track(trainer.epochs, f"upstream network, {case.title}") as advance:
         trainer.run(network, data, seed, on_epoch=lambda epoch, loss: advance())
-    write_weights(path, network, made_by)
+    write_weights(path, network, metadata)
     return network
