@@ -201,9 +201,7 @@ class Draft:
                 why = self._widths(number, name, source_name, axis) or why
                 continue
             if self._channels(number, chosen)[0]:
-                take.append(
-                    (chosen, source_group.patterns[source_name, axis], number)
-                )
+                take.append((chosen, source_group.patterns[source_name, axis], number))
                 put.append((number, group.patterns[name, axis], chosen))
             else:
                 why = NOTHING
