@@ -1,5 +1,7 @@
 """What a verdict says nothing about."""
 
+from typing import Any
+
 from legatee.advice import OpenQuestion
 from legatee.advisor.arms import Arm
 from legatee.advisor.race import Race
@@ -58,6 +60,6 @@ def open_questions(
     return (*(OpenQuestion(code=code, text=text) for code, text in texts.items()), *same)
 
 
-def _option(arm: Arm, name: str) -> object:
+def _option(arm: Arm, name: str) -> Any:
     """Return an option of an arm's plan, ``None`` where it has none."""
     return getattr(getattr(arm.method, "options", None), name, None)

@@ -119,13 +119,13 @@ def _stores(race: Race, folder: Path, provenance: Mapping[str, Any]) -> dict[Tra
         stores |= {(name, seed): store for name in arms for seed in seeds}
     missing: dict[tuple[int, ...], list[str]] = {}
     for arm in race.arms:
-        if seeds := tuple(s for s in race.seeds if (arm.name, s) not in stores):
-            missing.setdefault(seeds, []).append(arm.name)
-    for number, (seeds, names) in enumerate(missing.items(), start=len(paths)):
+        if lacking := tuple(s for s in race.seeds if (arm.name, s) not in stores):
+            missing.setdefault(lacking, []).append(arm.name)
+    for number, (new_seeds, names) in enumerate(missing.items(), start=len(paths)):
         path = folder / FOLDER / f"part-{number:03d}.zarr"
         arms = {arm.name: _plain(race.arm_identity(arm)) for arm in race.arms if arm.name in names}
-        store = Store(path, _layout(race, arms, list(seeds), provenance))
-        stores |= {(name, seed): store for name in names for seed in seeds}
+        store = Store(path, _layout(race, arms, list(new_seeds), provenance))
+        stores |= {(name, seed): store for name in names for seed in new_seeds}
     return stores
 
 

@@ -36,8 +36,8 @@ class Planned(Method):
         kind = overrides.pop("kind", None)
         if isinstance(options, Mapping):  # as it is read from JSON
             options = plan_options(None, options)
-        fields = {} if kind is None else {"kind": kind}
-        super().__init__(options=plan_options(options, overrides), **fields)
+        fields: dict[str, Any] = {"options": plan_options(options, overrides)}
+        super().__init__(**fields | ({} if kind is None else {"kind": kind}))
 
     def with_options(self, **changes: Any) -> Self:
         """Return the method with other plan options.
@@ -122,6 +122,15 @@ class Inherit(Planned):
     """
 
     kind: Literal["inherit"] = "inherit"
+
+    def __init__(self, options: PlanOptions | None = None, **overrides: Any) -> None:
+        """Take options, or single ones by name.
+
+        Args:
+            options: What is asked of the plan; the defaults of ``PlanOptions`` if ``None``.
+            **overrides: Single options by name, such as ``alpha=0.5``.
+        """
+        super().__init__(options, **overrides)
 
     def apply(self, plan: TransferPlan | None, network: nn.Module, source: nn.Module) -> Prepared:
         """Copy what the plan names.
