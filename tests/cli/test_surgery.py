@@ -459,7 +459,9 @@ def test_a_plan_where_one_exists_is_refused_before_any_work(legatee_does, planne
 def test_a_picture_where_a_file_exists_is_refused_before_any_work(legatee_does, planned):
     words = ("plan", "no:such", "network", "--html")
     assert "exists" in refused(legatee_does(*words, "plan.json"))
-    assert "--out and --html are both" in refused(legatee_does(*words, "a.html", "--out", "./a.html"))
+    assert "--out and --html are both" in refused(
+        legatee_does(*words, "a.html", "--out", "./a.html")
+    )
 
 
 def test_verifying_what_was_not_inherited(legatee_does, upstream):
