@@ -55,14 +55,9 @@ POINTING_LEFT = {
     "src/legatee/work/processes.py",
 }
 RIDDLES_LEFT = {
-    "src/legatee/cli/advise.py",
-    "src/legatee/cli/options.py",
     "src/legatee/cli/reproduce.py",
     "src/legatee/cli/sweep.py",
-    "src/legatee/cli/transfer.py",
-    "src/legatee/experiments/demo.py",
     "src/legatee/experiments/reproduce.py",
-    "src/legatee/fingerprint.py",
     "src/legatee/models/configs.py",
     "src/legatee/models/published.py",
     "src/legatee/models/sizes.py",
