@@ -150,7 +150,7 @@ def page(
         "into each and applied: a row is a source, a column is a target. A cell is the share of "
         "the target's elements that inherits, in percent: plain where channels are consistent, "
         '`r` where layers were matched by role (`match="roles"`), `-` where the pair was refused. '
-        "Heads stay at home unless the architectures are equal. Every plan was applied to a target "
+        "Heads are copied only between equal architectures. Every plan was applied to a target "
         "full of NaN, and what was a number afterwards agreed with the receipt, tensor by tensor.",
         "",
         counts,

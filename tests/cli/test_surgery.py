@@ -7,10 +7,13 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
 import legatee
+from legatee.cli import app
 from legatee.models.build import build
 from legatee.surgery.files.checkpoint import read_metadata, read_weights, write_weights
+from legatee.surgery.planning.rules import summaries
 
 SIZES = ("--classes", 5, "--shape", "1,8,8")
 OLD, NEW = "cnn:widths=8", "cnn:widths=6"
@@ -70,9 +73,10 @@ def test_a_plan_reads_no_weight(legatee_does, upstream):
         legatee_does("plan", source, NEW, *SIZES, "--json")
         for source in (OLD, f"{OLD}@old.safetensors")
     }
-    assert len(said) == 1
-    plan = legatee.TransferPlan.from_json(said.pop())
-    assert plan == legatee.plan(upstream, build(NEW, num_classes=5, input_shape=(1, 8, 8)))
+    plans = [legatee.TransferPlan.from_json(text) for text in said]
+    made = legatee.plan(upstream, build(NEW, num_classes=5, input_shape=(1, 8, 8)))
+    assert {plan.entries for plan in plans} == {made.entries}
+    assert {plan.source for plan in plans} == {OLD, f"{OLD}@old.safetensors"}
 
 
 def test_a_plan_is_shown_part_by_part(legatee_does, planned):
@@ -176,6 +180,68 @@ def test_what_was_written_is_verified(legatee_does, planned):
     assert facts["inherited"] == pytest.approx(428 / 463)
 
 
+def test_a_plan_remembers_its_networks(legatee_does, planned):
+    plan = legatee.TransferPlan.load("plan.json")
+    assert (plan.source, plan.target) == (f"{OLD}@old.safetensors", NEW)
+    assert plan.headline.endswith(f"{NEW} from {OLD}@old.safetensors")
+    inherit(legatee_does)
+    legatee_does("inherit", "plan.json", "--seed", 9, "--out", "again.safetensors")
+    typed, remembered = load_file("new.safetensors"), load_file("again.safetensors")
+    assert all(typed[name].equal(remembered[name]) for name in typed)
+    assert read_metadata("again.safetensors")["model"] == NEW
+
+
+def test_a_plan_made_in_python_has_to_be_told_its_networks(legatee_does, upstream):
+    legatee.plan(upstream, build(NEW, num_classes=5, input_shape=(1, 8, 8))).save("plan.json")
+    refused = legatee_does("inherit", "plan.json", "--out", "new.safetensors")
+    assert "the plan does not say how to build its source" in refused
+    assert "inherit PLAN SOURCE TARGET" in refused
+    assert "elements inherited" in inherit(legatee_does)
+
+
+def test_files_are_replaced_where_it_is_forced(legatee_does, planned):
+    words = ("plan", f"{OLD}@old.safetensors", NEW, *SIZES, "--out", "plan.json")
+    assert "'plan.json' exists; choose another name, or pass --force" in legatee_does(*words)
+    legatee_does(*words, "--alpha", 0.5, "--force")
+    assert legatee.TransferPlan.load("plan.json").options.alpha == 0.5
+    inherit(legatee_does)
+    before = load_file("new.safetensors")
+    words = ("inherit", "plan.json", "--seed", 3, "--out", "new.safetensors")
+    assert "'new.safetensors' exists; choose another name, or pass --force" in legatee_does(*words)
+    assert all(value.equal(before[name]) for name, value in load_file("new.safetensors").items())
+    legatee_does(*words, "--force")
+    assert not load_file("new.safetensors")["head.weight"].equal(before["head.weight"])
+
+
+def test_swapped_networks_are_recognised(legatee_does, planned):
+    write_weights("new.safetensors", build(NEW, num_classes=5, input_shape=(1, 8, 8), seed=1), {})
+    sizes = ("--classes", 5, "--shape", "1,8,8", "--out", "x.safetensors")
+    refused = legatee_does("inherit", "plan.json", f"{NEW}@new.safetensors", OLD, *sizes)
+    assert "swapped" in refused
+
+
+@pytest.mark.parametrize(
+    ("pair", "asked"),
+    [
+        ((OLD, f"{OLD}@old.safetensors"), True),
+        ((f"{OLD}@old.safetensors", OLD), False),
+        ((OLD, OLD), False),
+    ],
+)
+def test_a_target_with_weights_and_a_source_without_are_asked_about(upstream, pair, asked):
+    done = CliRunner().invoke(app, ["plan", *pair, *map(str, SIZES)])
+    assert done.exit_code == 0
+    assert ("are they swapped?" in done.stderr) == asked
+    assert "swapped" not in done.stdout
+
+
+def test_the_help_lists_every_rule_with_what_it_picks():
+    page = CliRunner().invoke(app, ["plan", "--help"], terminal_width=300).stdout
+    words = " ".join(page.replace("│", " ").split())
+    for name, picks in summaries().items():
+        assert f"{name}: {picks}" in words
+
+
 def test_a_match_is_pairs_or_a_word(legatee_does, upstream):
     pairs = (
         "--match",
@@ -190,7 +256,7 @@ def test_a_match_is_pairs_or_a_word(legatee_does, upstream):
     }
     same = legatee_does("plan", OLD, NEW, *SIZES, "--match", "roles", "--json")
     made = legatee.plan(upstream, build(NEW, num_classes=5, input_shape=(1, 8, 8)), match="roles")
-    assert legatee.TransferPlan.from_json(same) == made
+    assert legatee.TransferPlan.from_json(same).entries == made.entries
 
 
 def test_parts_may_be_left_out(legatee_does, upstream):
@@ -210,7 +276,7 @@ def test_kernels_grow_where_it_is_asked(legatee_does, tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     pair = ("plan", "own_kernels:small", "own_kernels:large")
-    said = "'0.weight': 1x1 kernels in the middle of 3x3, zeros around"
+    said = "'0.weight': 1x1 kernels are placed in the middle of 3x3"
     assert said in legatee_does(*pair, "--pad-kernels")
     assert said not in legatee_does(*pair)
 
@@ -393,7 +459,9 @@ def test_a_plan_where_one_exists_is_refused_before_any_work(legatee_does, planne
 def test_a_picture_where_a_file_exists_is_refused_before_any_work(legatee_does, planned):
     words = ("plan", "no:such", "network", "--html")
     assert "exists" in refused(legatee_does(*words, "plan.json"))
-    assert "both plan and picture" in refused(legatee_does(*words, "a.html", "--out", "./a.html"))
+    assert "--out and --html are both" in refused(
+        legatee_does(*words, "a.html", "--out", "./a.html")
+    )
 
 
 def test_verifying_what_was_not_inherited(legatee_does, upstream):

@@ -60,16 +60,20 @@ def hostile_plan():
     )
 
 
+def named(plan, **names):
+    return plan.model_copy(update=NAMES | names)
+
+
 def pages():
     nothing = resnet_plan().model_copy(
         update={"entries": resnet_plan().untouched, "warnings": (), "options": PlanOptions(alpha=0)}
     )
-    harm = {"source": HOSTILE, "target": "y" * 200, "command": f"legatee plan {HOSTILE}"}
+    harm = {"source": HOSTILE, "target": "y" * 200}
     return {
-        "good": render_plan(resnet_plan(), **NAMES, command="legatee plan a b --html c.html"),
-        "roles": render_plan(mixed_plan(), **NAMES),
-        "odd": render_plan(hostile_plan(), **harm),
-        "none": render_plan(nothing, **NAMES),
+        "good": render_plan(named(resnet_plan()), command="legatee plan a b --html c.html"),
+        "roles": render_plan(named(mixed_plan())),
+        "odd": render_plan(named(hostile_plan(), **harm), command=f"legatee plan {HOSTILE}"),
+        "none": render_plan(named(nothing)),
     }
 
 
@@ -204,7 +208,7 @@ def test_what_a_name_holds_is_shown_and_never_run(visit):
 
 def test_the_page_says_where_it_comes_from(visit):
     words = visit("good").get_by_role("region", name="Where this comes from").inner_text()
-    for part in ("torchvision:resnet101 s", "torchvision:resnet34 t", resnet_plan().digest):
+    for part in ("torchvision:resnet101 s", "torchvision:resnet34 t", named(resnet_plan()).digest):
         assert part in words
     assert "legatee plan a b --html c.html" in words
     assert re.search(r"legatee \d+\.\d+", words)

@@ -64,12 +64,14 @@ def test_a_head_is_not_copied_where_one_of_the_networks_tells_which_layer_it_is(
 
 def test_a_norm_is_not_copied_without_its_layer_where_the_target_can_be_traced():
     source, target = Branching(6), Branching(6, traceable=True)
+    for network in (source, target):
+        network.norm = nn.Sequential(network.norm, nn.Linear(6, 6))
     source.stem = nn.Linear(7, 6)
-    target.body = nn.Linear(3, 3)  # used by nothing, but it has a name and a shape
-    source.body = nn.Linear(3, 3)
-    with pytest.raises(TransferError, match="nothing would be inherited") as error:
-        legatee.plan(source, target)
-    assert "norm.weight: no layer that makes its channels is inherited" in str(error.value)
+    plan = legatee.plan(source, target)
+    assert taken(plan) == {"norm.1.weight", "norm.1.bias"}
+    reasons = {entry.target: entry.reason for entry in plan.untouched}
+    assert set(reasons) == {*saved(target)} - taken(plan)
+    assert "layer" in reasons["norm.0.weight"]
 
 
 def test_whole_modules_are_copied_bit_for_bit_where_the_source_cannot_be_traced():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from legatee.cli import advise, reproduce, sweep, transfer, world
+from legatee.cli import advise, plan, reproduce, sweep, transfer, world
 from legatee.errors import LegateeError
 
 INTERRUPTED = 130  # how typer leaves after Ctrl-C
@@ -27,8 +27,8 @@ app.command(
 )(advise.advise_command)
 app.command("report", epilog="Example: `legatee report legatee-demo`")(advise.report_command)
 app.command(epilog="Example: `legatee catalog timm:vit_tiny_patch16_224`")(transfer.catalog)
-app.command(epilog="Example: `legatee plan torchvision:resnet34 torchvision:resnet18`")(
-    transfer.plan
+app.command("plan", epilog="Example: `legatee plan torchvision:resnet34 torchvision:resnet18`")(
+    plan.plan_command
 )
 app.command(
     epilog="Example: `legatee inherit advice/plan.json torchvision:resnet50@weights.safetensors "

@@ -10,6 +10,7 @@ from legatee.cli.arms import arms_of, score_margin
 from legatee.cli.config import Config
 from legatee.cli.options import (
     DATA,
+    NAMES,
     AsJson,
     ClassMap,
     Device,
@@ -22,13 +23,13 @@ from legatee.cli.options import (
     Target,
     Workers,
     class_map_of,
+    class_names_in,
     image_shape,
     match_of,
     typed_command,
 )
 from legatee.cli.pages import show, write_report
 from legatee.cli.reproduce import holds_figures, write_figures
-from legatee.cli.transfer import NAMES, class_names_in
 from legatee.errors import LegateeError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from legatee.disk import NO_SUCH_FILE, path_status
-from legatee.errors import LegateeError, OutputError
+from legatee.errors import LegateeError, OutputError, TransferError
+from legatee.surgery.planning.rules import find, summaries
 
 if TYPE_CHECKING:
     from legatee.data.examples import Examples
@@ -25,33 +26,43 @@ DATA = (
     "data: `digits:classes=5-9,n=100`, `folder:PATH,size=64` (a sub-folder of images for each "
     "class, cropped to a square of that many pixels) or `npz:PATH` (arrays `inputs` and `labels`)"
 )
+NAMES = "a text file with one name on each line, or a folder with a sub-folder for each class"
 MATCHES = ("first", "last", "spaced", "roles")  # words that `plan` takes in place of pairs
-DATA_RULES = ("active", "signal")
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
-Rule = Annotated[str, typer.Option(help="Which channels: uniform, first, random or largest.")]
+RULES = "; ".join(f"`{name}`: {text}" for name, text in summaries().items())
+Rule = Annotated[str, typer.Option(help=f"Which channels are inherited. {RULES}")]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that exist already.")]
 Match = Annotated[
     list[str] | None,
     typer.Option(
-        help="Which layer takes from which, in place of equal names: TARGET=SOURCE, modules or "
-        "tensors, repeatable, and nothing else; or one of first:K, last:K, spaced:K (so many "
-        "blocks of a deeper network) and roles (by kind, kernel size and stage)."
+        help="Which layer takes from which, instead of equal names: TARGET=SOURCE, modules or "
+        "tensors, repeatable, and nothing else is inherited; or one of first:K, last:K, spaced:K "
+        "(K blocks of a deeper source) and roles (layers are paired by kind, kernel size and "
+        "stage)."
     ),
 ]
 Include = Annotated[
-    list[str] | None, typer.Option(help="Only this part of the target; repeatable.")
+    list[str] | None,
+    typer.Option(help="Inherit only this module or tensor of the target; repeatable."),
 ]
-Exclude = Annotated[list[str] | None, typer.Option(help="Not this part of the target; repeatable.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="Do not inherit this module or tensor of the target; repeatable."),
+]
 ClassMap = Annotated[
     list[str] | None,
     typer.Option(
-        "--class", help="TARGET=SOURCE, classes that mean the same, by number or name; repeatable."
+        "--class",
+        help="TARGET=SOURCE, two classes with the same meaning, by number or name; repeatable.",
     ),
 ]
 PadKernels = Annotated[
     bool,
-    typer.Option("--pad-kernels", help="Place kernels in the middle of larger ones, zeros around."),
+    typer.Option(
+        "--pad-kernels", help="Place kernels in the middle of larger ones, surrounded by zeros."
+    ),
 ]
 Classes = Annotated[
     int | None,
@@ -157,21 +168,51 @@ def class_map_of(
 
 def refuse_blind(rule: str, source: str) -> None:
     """Refuse a rule that needs data, or weights of a source without weights."""
-    if rule in DATA_RULES:
-        raise LegateeError(f"--rule {rule} needs data; call legatee.plan from Python")
-    if rule == "largest" and "@" not in source:
-        raise LegateeError(f"--rule largest needs weights; give the source as {source}@FILE")
+    needs = find(rule).needs
+    if needs in ("data", "labels"):
+        raise LegateeError(
+            f"--rule {rule} needs data; call legatee.plan(..., rule={rule!r}, data=...) from Python"
+        )
+    if needs == "weights" and "@" not in source:
+        raise LegateeError(f"--rule {rule} needs weights; give the source as {source}@FILE")
 
 
-def refuse_existing(path: Path) -> None:
-    """Refuse to write over a file, or where no file can be."""
+def refuse_existing(path: Path, *, force: bool = False) -> None:
+    """Refuse to write over a file unless it is forced, and where no file can be."""
     status = path_status(path)
-    if status.exists:
-        raise OutputError(f"{str(path)!r} exists; choose another name, or delete it")
-    if status.problem != NO_SUCH_FILE:
+    if status.exists and (status.is_folder or not force):
+        raise OutputError(
+            f"{str(path)!r} exists; choose another name, or pass --force to replace a file"
+        )
+    if not status.exists and status.problem != NO_SUCH_FILE:
         raise OutputError(f"cannot write {str(path)!r}: {status.problem}")
 
 
 def typed_command() -> str:
     """Return the command that was typed."""
     return shlex.join(["legatee", *sys.argv[1:]])
+
+
+def class_names_in(path: Path | None) -> list[str] | None:
+    """Read the names of classes in their order.
+
+    Args:
+        path: A text file with one name on each line, or a folder with a subfolder for each class.
+
+    Returns:
+        The names; ``None`` where there is no path.
+
+    Raises:
+        TransferError: If it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        if path_status(path).is_folder:
+            folders = (child for child in path.iterdir() if path_status(child).is_folder)
+            return sorted(child.name for child in folders if child.name[0] != ".")
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        cause = getattr(error, "strerror", None) or error
+        raise TransferError(f"cannot read the names of classes {str(path)!r}: {cause}") from error
+    return [line.strip() for line in lines if line.strip()]

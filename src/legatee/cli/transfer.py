@@ -1,4 +1,4 @@
-"""The commands that move parameters: ``catalog``, ``plan``, ``inherit`` and ``verify``."""
+"""The commands ``catalog``, ``inherit`` and ``verify``."""
 
 import json
 from dataclasses import asdict
@@ -11,34 +11,21 @@ from legatee.cli.options import (
     MODEL,
     AsJson,
     Classes,
-    ClassMap,
-    Exclude,
-    Include,
-    Match,
-    PadKernels,
-    Rule,
+    Force,
     Seed,
     Shape,
     Sizes,
-    Source,
-    Target,
-    class_map_of,
-    match_of,
-    refuse_blind,
     refuse_existing,
     shape_of,
     typed_command,
 )
-from legatee.disk import path_status
-from legatee.errors import OutputError, TraceError, TransferError, printable
+from legatee.errors import TraceError, TransferError, printable
 from legatee.text import share
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from legatee.surgery.network.catalog import Catalog
-
-NAMES = "a text file with one on each line, or a folder with a sub-folder for each"
 
 
 def catalog(
@@ -85,114 +72,35 @@ def _followed(network: "nn.Module", example: "Tensor | None") -> "Catalog":
         return read_tensors(network)
 
 
-def plan(  # noqa: PLR0913 - one parameter for each option
-    source: Source,
-    target: Target,
-    alpha: Annotated[float, typer.Option(help="Share of each channel group, 0 to 1.")] = 1.0,
-    rule: Rule = "uniform",
-    match: Match = None,
-    include: Include = None,
-    exclude: Exclude = None,
-    class_map: ClassMap = None,
-    class_names: Annotated[
-        Path | None, typer.Option(help=f"Names of the target's classes: {NAMES}.")
-    ] = None,
-    source_class_names: Annotated[
-        Path | None, typer.Option(help="Names of the source's classes, likewise.")
-    ] = None,
-    pad_kernels: PadKernels = False,
-    classes: Classes = None,
-    shape: Shape = None,
-    seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option(help="Write the plan here, as JSON.")] = None,
-    html: Annotated[
-        Path | None, typer.Option(help="Write it here as a picture, to open in a browser.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what the target would inherit from the source, without copying anything."""
-    from legatee.disk import write_text
-    from legatee.models.build import blank
-    from legatee.models.resolve import ModelSpec, load
-    from legatee.surgery.network.example_inputs import image
-    from legatee.surgery.planning.plan import plan as make
-
-    for path in (out, html):
-        if path is not None:
-            refuse_existing(path)
-    if out is not None and out == html:
-        raise OutputError(f"{str(out)!r} cannot be both plan and picture; choose another name")
-    refuse_blind(rule, source)
-    size, names = shape_of(shape), (class_names_in(class_names), class_names_in(source_class_names))
-    sizes: Sizes = {"num_classes": classes, "input_shape": size}
-    needs_weights = rule == "largest"  # all other rules need only shapes
-    made = make(
-        load(ModelSpec.parse(source), **sizes) if needs_weights else blank(source, **sizes),
-        blank(target, **sizes),
-        alpha=alpha,
-        rule=rule,
-        match=match_of(match),
-        include=include or (),
-        exclude=exclude or (),
-        class_map=class_map_of(class_map, *names),
-        class_names=names[0],
-        source_class_names=names[1],
-        example_inputs=image(size),
-        seed=seed,
-        pad_kernels=pad_kernels,
-    )
-    if out is not None:
-        write_text(out, made.to_json())
-    if html is not None:
-        from legatee.report.plan import render_plan
-
-        page = render_plan(made, source=source, target=target, command=typed_command())
-        write_text(html, page)
-    typer.echo(made.to_json() if as_json else str(made))
-
-
-def class_names_in(path: Path | None) -> list[str] | None:
-    """Read the names of classes in their order: lines, or sub-folders as image folders are read."""
-    if path is None:
-        return None
-    try:
-        if path_status(path).is_folder:
-            folders = (child for child in path.iterdir() if path_status(child).is_folder)
-            return sorted(child.name for child in folders if child.name[0] != ".")
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or error
-        raise TransferError(f"cannot read the names of classes {str(path)!r}: {cause}") from error
-    return [line.strip() for line in lines if line.strip()]
-
-
 def inherit(  # noqa: PLR0913 - one parameter for each option
     plan: Annotated[Path, typer.Argument(help="A plan that `legatee plan` or `advise` wrote.")],
-    source: Source,
-    target: Target,
-    out: Annotated[Path, typer.Option(help="The initialised network, as .safetensors.")],
+    out: Annotated[Path, typer.Option(help="Write the initialised network here (.safetensors).")],
+    source: Annotated[
+        str | None,
+        typer.Argument(help="Upstream network with weights; the plan's own if absent."),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Argument(help="Downstream network; the plan's own if absent.")
+    ] = None,
     classes: Classes = None,
     shape: Shape = None,
     seed: Seed = 0,
     allow_rounding: Annotated[
-        bool, typer.Option("--allow-rounding", help="Let numbers pass into a narrower type.")
+        bool,
+        typer.Option("--allow-rounding", help="Allow values to be rounded to a narrower type."),
     ] = False,
     allow_nonfinite: Annotated[
-        bool, typer.Option("--allow-nonfinite", help="Let NaN and infinities pass.")
+        bool, typer.Option("--allow-nonfinite", help="Allow NaN and infinite values.")
     ] = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the target's weights with everything inherited that the plan says."""
+    """Write the weights of the target with everything inherited that a plan says."""
     from legatee.plans.plan import TransferPlan
     from legatee.plans.receipt import Receipt
 
-    refuse_existing(out)
-    try:
-        made = TransferPlan.from_json(plan.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TransferError(f"cannot read the plan {str(plan)!r}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise TransferError(f"the plan {str(plan)!r} is no text: {error}") from error
+    refuse_existing(out, force=force)
+    made = TransferPlan.load(plan)
 
     from legatee.fingerprint import weights_fingerprint
     from legatee.models.resolve import ModelSpec, check_planned_sizes, load, weights_of
@@ -201,6 +109,8 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     from legatee.surgery.files.checkpoint import write_weights
     from legatee.surgery.files.verify import Provenance
 
+    source = _planned(made.source, source, "source")
+    target = _planned(made.target, target, "target")
     sizes: Sizes = {"num_classes": classes, "input_shape": shape_of(shape)}
     model = ModelSpec.parse(target)
     network = load(model, **sizes, seed=seed, shapes=made.shapes)
@@ -221,6 +131,19 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
         f"{share(receipt.inherited_fraction, 1)} of {receipt.elements:,} elements inherited{zeros}"
     )
     typer.echo(f"{filled}: {out}")
+
+
+def _planned(planned: str, typed: str | None, which: str) -> str:
+    """Return the network that was typed, else the one that the plan was made for."""
+    if typed is not None:
+        return typed
+    if ":" not in planned:  # a plan that was made in Python knows a type such as ResNet at most
+        raise TransferError(
+            f"the plan does not say how to build its {which}, because it was not made by "
+            f"`legatee plan`; write legatee inherit PLAN SOURCE TARGET, with the {which} such as "
+            "torchvision:resnet18"
+        )
+    return planned
 
 
 def verify(

@@ -1,4 +1,4 @@
-"""Networks with the weights that their publishers give away, where this machine can get them."""
+"""Networks with published weights, where this machine can get them."""
 
 import torch
 from torch import nn

@@ -132,11 +132,11 @@ class Store:
         return load(self.path)
 
 
-def _check_identity(path: Path, layout: Layout, theirs: Mapping[str, Any]) -> None:
+def _check_identity(path: Path, layout: Layout, stored: Mapping[str, Any]) -> None:
     """Refuse to continue another run's work, naming what differs."""
-    ours = json.loads(json.dumps(layout.identity))
-    for key in sorted(set(ours) | set(theirs)):
-        there, now = theirs.get(key), ours.get(key)
+    wanted = json.loads(json.dumps(layout.identity))
+    for key in sorted(set(wanted) | set(stored)):
+        there, now = stored.get(key), wanted.get(key)
         if there != now:
             raise OutputError(
                 f"{str(path)!r} holds the results of another run: {key} is {_brief(there)} there "

@@ -108,12 +108,12 @@ def _check_box(path: Path, box: Box, sweep: Sweep) -> None:
 
 def _without(box: Box, other: Box) -> list[Box]:
     """Return what is left of a box without another one, as boxes."""
-    theirs = {name: set(values) for name, values in other.items()}
-    if any(theirs[name].isdisjoint(values) for name, values in box.items()):
+    other_values = {name: set(values) for name, values in other.items()}
+    if any(other_values[name].isdisjoint(values) for name, values in box.items()):
         return [box]
     left = []
     for name in box:
-        if outside := tuple(value for value in box[name] if value not in theirs[name]):
+        if outside := tuple(value for value in box[name] if value not in other_values[name]):
             left.append({**box, name: outside})
-        box = {**box, name: tuple(value for value in box[name] if value in theirs[name])}
+        box = {**box, name: tuple(value for value in box[name] if value in other_values[name])}
     return left

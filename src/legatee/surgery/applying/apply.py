@@ -176,6 +176,13 @@ def _check_made_for(
         ),
     ):
         if difference or architecture_digest(tensors) != digest:
+            digests = architecture_digest(source), architecture_digest(target)
+            if digests == (plan.target_digest, plan.source_digest):
+                raise TransferError(
+                    "source and target are swapped: the plan was made for this target as its "
+                    "source and this source as its target; write inherit(plan, source, target), "
+                    "or legatee inherit PLAN SOURCE TARGET"
+                )
             raise TransferError(
                 f"the plan was made for another {side}: {difference or otherwise}; make a plan for "
                 f"this {side}, or give the {side} that the plan was made for"
