@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from legatee.fingerprint import FingerprintError, code_fingerprint, weights_fingerprint
+from legatee.work.workers import processes
 
 
 def captures(value):
@@ -102,6 +103,7 @@ OTHERS = {
     "class": (captures(own_class(1)), captures(own_class(2))),
     "generator": (captures(np.random.default_rng(1)), captures(np.random.default_rng(2))),
     "library function": (captures(np.mean), captures(np.median)),
+    "captured by a library function": (processes(2), processes(3)),
     "ordered": (captures(OrderedDict(a=1)), captures(OrderedDict(a=2))),
     "bound number": (partial(fit, rate=1), partial(fit, rate=2)),
     "bound argument": (partial(fit, 1), partial(fit, 2)),

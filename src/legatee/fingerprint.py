@@ -157,7 +157,9 @@ class _Writer:
             function = getattr(value, "__func__", value.__name__)
             return ("method", self.digest_of(owner, path), self.digest_of(function, path))
         if isinstance(value, BuiltinFunctionType) or _is_library(value.__module__):
-            return ("library", value.__qualname__, _version_of(value.__module__))
+            name = (value.__qualname__, _version_of(value.__module__))
+            cells = getattr(value, "__closure__", None) or ()
+            return ("library", *name, *self._each(map(_content, cells), path))
         if isinstance(value, type):
             return self._class(value, path)
         return self._function(value, path)

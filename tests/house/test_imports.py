@@ -86,7 +86,8 @@ MAY_TOUCH_DISK = {
     "report/page",
     "report/findings",
     "advisor/advise",  # the folder that advise(out=...) is asked to keep
-    "cli/advise",
+    "advisor/training",  # a race that is sent to other processes
+    "cli/config",
     "cli/transfer",
     "cli/plan",
     "cli/settings",

@@ -260,7 +260,7 @@ class _Training:
         """Continue where an earlier training stopped."""
         if state.epoch:
             self.prepared.network.load_state_dict(state.network)
-            self.optimizer.load_state_dict(state.optimizer)
+            self.optimizer.load_state_dict(deepcopy(state.optimizer))  # else its tensors are shared
             self.order.set_state(state.random["order"])
             restore_random(state.random, self.device)
 
