@@ -93,12 +93,12 @@ def simulate_deep(
     depth = LAYERS.check("layers", layers)
     for setting in chosen:
         if setting.inherit != "random":
-            raise SettingError(f"inherit is {setting.inherit}; deeper networks know only random")
+            raise SettingError(f"inherit is {setting.inherit}; deeper networks support only random")
     how = how_of(
         chosen,
         device=device,
         dtype=dtype,
-        log_steps=2,
+        record_steps=(),
         test_draws=test_draws,
         coefficients=False,
     )

@@ -1,4 +1,4 @@
-"""The front door: simulate a sweep, or go on with one."""
+"""The front door: simulate a sweep, or resume one."""
 
 import os
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ def run(
     provenance: Mapping[str, Any] | None = None,
     repair: bool = False,
 ) -> xr.Dataset:
-    """Simulate a sweep, or go on with one that was interrupted or is to become larger.
+    """Simulate a sweep, or resume one that was interrupted or is to become larger.
 
     All of it is read into memory in the end; where that is too much, call :func:`fill` and
     :func:`~legatee.sweep.read.load` some variables.
