@@ -90,6 +90,7 @@ MAY_TOUCH_DISK = {
     "advisor/advise",  # the folder that advise(out=...) is asked to keep
     "advisor/training",  # a race that is sent to other processes
     "cli/config",
+    "cli/plan",
     "cli/transfer",
     "cli/options",
     "cli/settings",
