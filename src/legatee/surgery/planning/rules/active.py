@@ -1,4 +1,4 @@
-"""Channels that are above zero on most of the data; see the option threshold."""
+"""Channels that are above zero on most of the data, as the option threshold sets."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Channels drawn at random without replacement (Algorithm 1 of the paper); see the option seed."""
+"""Channels drawn at random without replacement, by the option seed (the paper's Algorithm 1)."""
 
 import numpy as np
 
