@@ -55,7 +55,7 @@ def test_every_cell_is_in_one_block_and_every_chunk_is_one_block(axes, seeds):
     layout = layout_of(sweep, block)
     blocks, _ = layout.arrays["done"]
     units = [dict(zip(block, at, strict=True)) for at in np.ndindex(blocks)]
-    every = [Block(path="", part=sweep, block=block, unit=unit, device=None) for unit in units]
+    every = [Block(path="", part=sweep, block=block, unit=unit, device="cpu") for unit in units]
     held = [cell for one in every for cell in product(*one.spans.values())]
     assert len(held) == len(set(held)) == sweep.cells
     for name, variable in layout.variables.items():

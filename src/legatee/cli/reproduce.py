@@ -41,7 +41,7 @@ def reproduce_command(  # noqa: PLR0913 - one parameter for each option
     out: Annotated[Path, typer.Option(help="Folder to fill or resume.")] = Path("legatee-figures"),
     workers: Processes = 2,
     dask: Dask = None,
-    device: Annotated[str | None, typer.Option(help="Such as cuda; default: the CPU.")] = None,
+    device: Annotated[str, typer.Option(help="Where to compute, such as cuda.")] = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """The paper's synthetic figures and our own, with a verdict on each claim."""

@@ -36,7 +36,7 @@ def sweep_command(  # noqa: PLR0913 - one parameter for each option
     ] = None,
     workers: Processes = 2,
     dask: Dask = None,
-    device: Annotated[str | None, typer.Option(help="Such as cuda; default: the CPU.")] = None,
+    device: Annotated[str, typer.Option(help="Where to compute, such as cuda.")] = "cpu",
     repair: Annotated[
         bool, typer.Option("--repair", help="Check all results; compute damaged blocks again.")
     ] = False,

@@ -66,7 +66,7 @@ def simulate_command(
         ),
     ] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    device: Annotated[str | None, typer.Option(help="Such as cuda; default: the CPU.")] = None,
+    device: Annotated[str, typer.Option(help="Where to compute, such as cuda.")] = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """Simulate a setting of the model world: upstream, scratch and inherited networks."""

@@ -56,7 +56,7 @@ def reproduce(  # noqa: PLR0913 - a front door
     full: bool = False,
     seeds: int | None = None,
     workers: Workers | None = None,
-    device: str | None = None,
+    device: str = "cpu",
     on_finding: Callable[[Finding], None] = lambda finding: None,
 ) -> list[Finding]:
     """Run experiments, or resume those that were interrupted.
@@ -100,7 +100,7 @@ class _Run:
     full: bool
     seeds: int | None
     workers: Workers
-    device: str | None
+    device: str
 
     def finding(self, declared: Experiment) -> Finding:
         """Run one experiment."""

@@ -23,7 +23,7 @@ _MEMORY = Quantity(about="memory of a batch", units="GiB", low=1e-12)
 def how_of(
     settings: list[Setting],
     *,
-    device: str | None,
+    device: str,
     dtype: str,
     record_steps: Iterable[int],
     test_draws: int,
@@ -149,12 +149,12 @@ def _record_steps(steps: Iterable[int]) -> tuple[int, ...]:
     return tuple(sorted(checked - {0}))
 
 
-def _device(name: str | None) -> torch.device:
+def _device(name: str) -> torch.device:
     """Return the device to compute on, which exists."""
     try:
-        device = torch.device("cpu" if name is None else str(name))
+        device = torch.device(str(name))
         torch.zeros(1, device=device).cpu()  # it must hold numbers and give them back
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         cause = str(error).split("\n")[0][:200]
-        raise LegateeError(f"cannot simulate on device {name!r}: {cause}") from error
+        raise LegateeError(f"cannot simulate on device={name!r} (--device): {cause}") from error
     return device

@@ -22,7 +22,7 @@ def simulate(  # noqa: PLR0913 - a front door
     settings: Setting | Iterable[Setting],
     seeds: int | Iterable[int],
     *,
-    device: str | None = None,
+    device: str = "cpu",
     dtype: str = "float32",
     record_steps: Iterable[int] = (),
     test_draws: int = 500,
@@ -40,7 +40,7 @@ def simulate(  # noqa: PLR0913 - a front door
     Args:
         settings: What to simulate: a setting, several, or a :class:`~legatee.world.grid.Grid`.
         seeds: Seeds, or how many of them, from 0 on.
-        device: Where, such as ``"cuda"``; ``None`` is the CPU.
+        device: Where to compute, such as ``"cuda"``.
         dtype: ``"float32"`` or ``"float64"``; what training and test compute in.
         record_steps: Steps at which networks are measured, beside the first and the last; a step
             beyond the end of a training is its end [count].

@@ -34,7 +34,7 @@ class Block:
     part: Sweep
     block: Mapping[str, int]
     unit: Unit
-    device: str | None
+    device: str
 
     @property
     def spans(self) -> dict[str, range]:

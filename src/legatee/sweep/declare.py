@@ -72,7 +72,7 @@ class Sweep:
         object.__setattr__(self, "seeds", tuple(seeds_of(self.seeds)))
         how = how_of(
             [self.grid[0]],
-            device=None,
+            device="cpu",
             dtype=self.dtype,
             record_steps=self.record_steps,
             test_draws=self.test_draws,

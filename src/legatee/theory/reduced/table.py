@@ -54,7 +54,7 @@ class Reduced(NamedTuple):
     sigma_0: float
 
 
-class World(NamedTuple):
+class ReducedWorld(NamedTuple):
     """What both tasks have in common.
 
     Attributes:
