@@ -9,7 +9,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test setup bench bench-demo bench-exactness bench-speed bench-prediction bench-sweep bench-surgery bench-zoo constraints
+.PHONY: demo test setup bench bench-demo bench-exactness bench-speed bench-prediction bench-sweep bench-surgery bench-zoo bench-mutation constraints
 
 demo: .venv/ready
 	$(BIN)/legatee demo
@@ -43,6 +43,9 @@ bench-demo: .venv/ready
 
 bench-zoo: .venv/ready
 	$(BIN)/python benchmarks/surgery_zoo.py
+
+bench-mutation: .venv/ready
+	$(BIN)/python benchmarks/mutation.py
 
 setup: .venv/ready
 
