@@ -32,9 +32,7 @@ Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
 RULES = "; ".join(
-    f"`{name}`: {picks[0].lower()}{picks[1:].rstrip('.')}"
-    + (" (needs data: from Python only)" if find(name).needs in ("data", "labels") else "")
-    for name, picks in summaries().items()
+    f"`{name}`: {picks[0].lower()}{picks[1:].rstrip('.')}" for name, picks in summaries().items()
 )
 Rule = Annotated[str, typer.Option(help=f"Which channels are inherited. {RULES}.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist already.")]

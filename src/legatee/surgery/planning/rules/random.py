@@ -9,4 +9,4 @@ def _choose(available: int, wanted: int, rng: np.random.Generator) -> list[int]:
     return sorted(rng.choice(available, wanted, replace=False).tolist())
 
 
-RULE = Rule(choose=_choose)
+RULE = Rule(choose=_choose, draws=True)
