@@ -16,7 +16,7 @@ from legatee.world.setting import EXAMPLE, FIELDS, fields
 
 COMMANDS = pytest.mark.parametrize("command", ["predict", "simulate"])
 SMALL = ("upstream.n=40", "steps=20", "d=600")
-DIVERGING = (*SMALL, "steps=1", "eta=1e5", "downstream.sigma_p=5")
+DIVERGING = ("upstream.n=40", "d=600", "steps=1", "eta=1e5", "downstream.sigma_p=5")
 
 
 def rows(text):
@@ -145,7 +145,7 @@ def test_nothing_is_wrapped_where_there_is_no_terminal(monkeypatch):
 
 def test_that_it_compiles_is_said_on_stderr_once(tmp_path):
     own = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    command = [sys.executable, "-m", "legatee", "simulate", *SMALL, "steps=2", "--seeds", "1"]
+    command = [sys.executable, "-m", "legatee", "simulate", *SMALL, "--seeds", "1"]
     first, second = (
         subprocess.run(command, capture_output=True, text=True, env=own) for _ in range(2)
     )
@@ -221,7 +221,7 @@ def test_where_runs_do_not_converge_condition_4_1_is_shown_line_by_line():
 
 
 def test_numbers_that_are_none_are_null_in_json():
-    words = (*SMALL, "steps=3", "eta=1e30", "downstream.sigma_p=1e12")
+    words = ("upstream.n=40", "d=600", "steps=3", "eta=1e30", "downstream.sigma_p=1e12")
     shown = strict(prints("simulate", *words, "--seeds", 1, "--json"))
     ended = shown["data_vars"]["status"]["data"][0]
     assert ended[1:] == ["not_finite"] * 2

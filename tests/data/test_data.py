@@ -100,7 +100,7 @@ def test_every_unreadable_image_is_named(pets):
     broken.write_bytes(whole[: len(whole) // 2])
     text.write_text("not an image")
     assert refusal(f"folder:{pets}") == (
-        f"2 files cannot be read as images: {str(broken)!r}, {str(text)!r}; remove or replace them"
+        f"2 files cannot be read as images: {broken}, {text}; remove or replace them"
     )
 
 
@@ -346,10 +346,10 @@ def test_a_path_that_is_too_long_is_refused_in_a_sentence(kind):
         load_data(f"{kind}:{'a' * 300}")
 
 
-def test_a_message_names_no_more_than_five_files(pets):
-    for n in range(9):
+def test_a_message_names_only_some_of_many_files(pets):
+    for n in range(200):
         (pets / "cat" / f"bad{n}.png").write_text("x")
     message = refusal(f"folder:{pets}")
-    assert message.startswith("9 files cannot be read as images: ")
-    assert message.endswith(" and 4 more; remove or replace them")
-    assert message.count("bad") == 5
+    assert message.startswith("200 files cannot be read as images: ")
+    assert message.endswith(" more; remove or replace them")
+    assert message.count("bad") < 20

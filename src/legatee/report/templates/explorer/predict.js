@@ -71,8 +71,8 @@ function* bestAlpha({ setting }, normals) {
     const { inherited } = yield* predict({ ...setting, alpha }, normals);
     if (inherited !== undefined) found.push({ alpha, inherited }); // the theory may end
   }
-  const best = Math.max(...found.map((one) => one.inherited_fraction));
-  return found.find((one) => one.inherited_fraction >= best - NEGLIGIBLE).alpha;
+  const best = Math.max(...found.map((one) => one.inherited));
+  return found.find((one) => one.inherited >= best - NEGLIGIBLE).alpha;
 }
 
 /** Downstream samples with which scratch gets as far as inheriting does; null if it does not. */

@@ -9,7 +9,7 @@ function* solve(first, second, world, tolerance, normals) {
   const followed = follow(first, second, world), accuracies = [], inherited = [];
   while (accuracies.length < MOST) {
     const replica = accuracies.length, b = (replica >> 1) % UPSTREAM;
-    if (world.inherited_fraction) inherited[b] ??= handOver(first, second, followed, world, normals, b);
+    if (world.inherited) inherited[b] ??= handOver(first, second, followed, world, normals, b);
     accuracies.push(runReplica(second, world, followed, inherited[b], normals, replica));
     const done = accuracies.length;
     if (done >= FEWEST && done % 8 === 0 && largestError(accuracies) < tolerance) break;
@@ -21,10 +21,10 @@ function* solve(first, second, world, tolerance, normals) {
 /** Choose the filters to follow; few stand for many, but never for none. */
 function follow(first, second, world) {
   const here = Math.min(second.m, FILTERS), there = Math.min(first.m, FILTERS);
-  const share = world.inherited_fraction / second.m;
-  let heirs = world.inherited_fraction ? here : 0;
-  if (0 < world.inherited_fraction && world.inherited_fraction < second.m) {
-    heirs = Math.min(Math.max(round((here * world.inherited_fraction) / second.m), 1), here - 1);
+  const share = world.inherited / second.m;
+  let heirs = world.inherited ? here : 0;
+  if (0 < world.inherited && world.inherited < second.m) {
+    heirs = Math.min(Math.max(round((here * world.inherited) / second.m), 1), here - 1);
   }
   const source = new Int32Array(2 * here).fill(-1);
   const shares = [new Float64Array(2 * here).fill(1 / here), new Float64Array(2 * here)];
@@ -108,7 +108,7 @@ function runReplica(task, world, followed, inherited, normals, replica) {
   const fresh = identity(filters, Math.sqrt(followed.fresh));
   const scale = sign * task.sigma_0 * Math.sqrt(task.norm);
   const a = startOf(normals, pair, 0, filters).map((x) => scale * x);
-  if (!world.inherited_fraction) { // then the inheriting network is the scratch network
+  if (!world.inherited) { // then the inheriting network is the scratch network
     const heard = hear(fresh, false, task.sigma, sides, shares[0], normals.tests);
     const zeroShot = accuracy(heard, a, sides, shares[0]);
     const scratch = train(fresh, a, shares[0]);
