@@ -330,14 +330,20 @@ def test_what_file_managers_leave_behind_is_no_image(pets):
 
 
 def test_folders_may_be_as_deep_as_the_system_allows(pets):
-    deep = pets / "cat"
-    for _ in range(1200):
-        deep = deep / "d"
-        try:
-            deep.mkdir()
-        except OSError:
-            break
-    assert len(load_data(f"folder:{pets}")) == 5
+    made = [pets / "cat"]
+    try:
+        for _ in range(1200):
+            made.append(made[-1] / "d")
+            try:
+                made[-1].mkdir()
+            except OSError:
+                made.pop()
+                break
+        assert len(made) > 1000
+        assert len(load_data(f"folder:{pets}")) == 5
+    finally:
+        for folder in reversed(made[1:]):  # pytest would clean up by recursion
+            folder.rmdir()
 
 
 @pytest.mark.parametrize("kind", ["folder", "npz"])
