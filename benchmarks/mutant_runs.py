@@ -180,6 +180,7 @@ def fork(run: Run) -> int:
         for old, new in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(old, new)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         sys.modules["__main__"] = ModuleType("__main__")  # processes of tests would import it
         sys.path[0] = os.environ["PYTHONPATH"] = str(run.root / "src")
         phases = hypothesis.Phase.explicit, hypothesis.Phase.generate
@@ -231,21 +232,30 @@ def drive(trials: Iterable[Trial], jobs: int) -> Iterator[object]:
     def advance(trial: Trial, said: tuple[dict, float] | None) -> None:
         try:
             run = trial.send(said)
-        except StopIteration as end:
-            done.append(end.value)
+        except StopIteration as stop:
+            done.append(stop.value)
         else:
             running[fork(run)] = trial, run
 
-    while True:
-        while len(running) < jobs and (new := next(waiting, None)) is not None:
-            advance(new, None)
-        yield from done
-        done.clear()
-        if not running:
-            return
-        pid, status, used = os.wait4(-1, 0)
-        if pid in running:
-            trial, run = running.pop(pid)
-            with suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)  # what its tests left behind
-            advance(trial, (result(run, pid, status), used.ru_utime + used.ru_stime))
+    try:
+        while True:
+            while len(running) < jobs and (new := next(waiting, None)) is not None:
+                advance(new, None)
+            yield from done
+            done.clear()
+            if not running:
+                return
+            pid, status, used = os.wait4(-1, 0)
+            if pid in running:
+                trial, run = running.pop(pid)
+                end(pid)  # what its tests left behind
+                advance(trial, (result(run, pid, status), used.ru_utime + used.ru_stime))
+    finally:
+        for pid in running:
+            end(pid)
+
+
+def end(pid: int) -> None:
+    """End a run and what its tests have started."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

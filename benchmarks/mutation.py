@@ -34,6 +34,7 @@ import gc
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 import warnings
@@ -168,6 +169,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Draw, try and tell."""
     asked, began = arguments(), time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and what runs is ended with it
     for left in HOME.glob("mutant-*"):
         shutil.rmtree(left)
     session = Session(HOME, clean(HOME), asked.longest, asked.everywhere)

@@ -45,7 +45,7 @@ def test_the_guides_code_prints_what_stands_beside_it(capsys):
         for said in re.findall(r"^print\(.*\)  # ([\[{].*[\]}])", block, re.MULTILINE):
             assert eval(printed) == eval(said)
             compared += 1
-    assert compared == 3
+    assert compared == 4
 
 
 @pytest.mark.parametrize(("page", "count"), [(README, 10), (GUIDE, 3)], ids=["README", "guide"])

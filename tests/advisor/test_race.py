@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from planted import DIRECTION, ask, classifier, examples, no_steps, random_start
+from planted import CLASSES, DIRECTION, ask, classifier, examples, no_steps, random_start
 from torch import nn
 
 import legatee
@@ -292,7 +292,13 @@ def test_a_few_training_examples_among_the_held_out_ones_are_a_warning():
     held_out.inputs[5] = train.inputs[7]
     held_out.targets[5] = train.targets[7]
     advice = legatee.advise(
-        classifier(DIRECTION), random_start, train, held_out, fit=no_steps, seeds=3
+        classifier(DIRECTION),
+        random_start,
+        train,
+        held_out,
+        fit=no_steps,
+        seeds=3,
+        source_class_names=CLASSES,
     )
     warning = next(reason for reason in advice.reasons if reason.code == "held-out-overlap")
     assert warning.numbers == {"overlap": 1, "held-out examples": 100}

@@ -144,7 +144,7 @@ def test_the_record_says_what_was_typed(legatee_does, upstream, tmp_path):
 REFUSED = {
     "a misspelt model": (("plan", "torchvision:resnet81", "cnn"), "did you mean resnet18"),
     "a misspelt kind of model": (("plan", "touchvision:resnet18", "cnn"), "torchvision"),
-    "alpha outside its range": (("plan", "cnn", "cnn", "--alpha", 2), "alpha is 2.0"),
+    "alpha outside its range": (("plan", "cnn", "cnn", "--alpha", 2), "alpha=2.0"),
     "a misspelt rule": (("plan", "cnn", "cnn", "--rule", "unifrom"), "did you mean uniform"),
     "a shape of two numbers": (("plan", "cnn", "cnn", "--shape", "3,8"), "shape is '3,8'"),
     "a match without a source": (("plan", "cnn", "cnn", "--match", "head"), "TARGET=SOURCE"),

@@ -32,7 +32,7 @@ def test_a_figure_of_the_paper_is_made_and_judged(reproduced):
     assert 1 < lost.estimate < 3  # points; the first run of this figure found 1.8 and 9.7
     assert 8 < gained.estimate < 11
     page = (folder / "figures.html").read_text()
-    assert "What the tasks have in common" in page
+    assert "How much signal the tasks share" in page
     assert "What if?" in page
 
 
@@ -58,10 +58,30 @@ def test_the_same_command_computes_nothing_again(reproduced):
     assert blocks
 
 
+def test_more_seeds_are_added_to_those_that_are_there_by_the_figures_number(tmp_path):
+    """The smallest figure, made by its number: with three seeds, then with four."""
+    first = run("reproduce", 2, "--seeds", 3, "--out", tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert not any(line.endswith(" ") for line in first.stdout.splitlines())
+    second = run("reproduce", 2, "--seeds", 4, "--out", tmp_path, "--json")
+    assert second.returncode == 0, second.stderr
+    (finding,) = json.loads(second.stdout)
+    assert finding["name"] == "universal_signal"
+    assert finding["command"] == "legatee reproduce universal_signal --quick --seeds 4"
+    assert {test["seeds"] for claim in finding["claims"] for test in claim["tests"]} == {4}
+    data = tmp_path / "data" / "universal_signal-quick" / "1"
+    assert sorted(path.name for path in data.iterdir()) == ["part-000.zarr", "part-001.zarr"]
+    fewer = run("reproduce", 2, "--seeds", 2, "--out", tmp_path)
+    assert (fewer.returncode, fewer.stdout) == (1, "")
+    assert "axes may become longer, not shorter" in fewer.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("universal_signals",), "did you mean universal_signal"),
+        (("17",), "there is no figure 17; expected a number from 1 to 16"),
+        (("0",), "there is no figure 0"),
         (("growth", "--dask", "tcp://127.0.0.1:9"), "does not answer"),
         (("growth", "--out", "/proc/figures"), "cannot write"),
     ],

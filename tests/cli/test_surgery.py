@@ -239,7 +239,8 @@ def test_the_help_lists_every_rule_with_what_it_picks():
     page = CliRunner().invoke(app, ["plan", "--help"], terminal_width=300).stdout
     words = " ".join(page.replace("│", " ").split())
     for name, picks in summaries().items():
-        assert f"{name}: {picks}" in words
+        assert f"{name}: {picks[0].lower()}{picks[1:].rstrip('.')}" in words
+    assert words.count("(needs data: from Python only)") == 2
 
 
 def test_a_match_is_pairs_or_a_word(legatee_does, upstream):

@@ -16,7 +16,7 @@ from legatee.world.setting import EXAMPLE, fields
 
 FILE = """
 seeds = 3
-log_steps = 4
+record_steps = [10, 5]
 test_draws = 100
 dtype = "float64"
 
@@ -63,7 +63,7 @@ def test_a_file_says_what_to_simulate(written):
         "alpha": (0, 0.25, 0.5, 0.75, 1),
         "u_norm,downstream.v_norm": ((0, 2), (1.5, 1.5)),
     }
-    assert (sweep.seeds, sweep.log_steps, sweep.test_draws) == ((0, 1, 2), 4, 100)
+    assert (sweep.seeds, sweep.record_steps, sweep.test_draws) == ((0, 1, 2), (5, 10), 100)
     assert sweep.dtype == "float64"
     own = {"m": 3, "upstream.n": 30, "inherit": "active"}
     assert fields(sweep.grid.base) == {**fields(EXAMPLE), **own}
@@ -148,9 +148,17 @@ def test_another_place_workers_and_repair_are_handed_on(written, tmp_path, monke
         ("seeds = 0\n[axes]\nalpha = [0]", ["seeds is 0"]),
         ("seeds = 1000000000000\n[axes]\nalpha = [0]", ["seeds is 1000000000000"]),
         ("seeds = [1, 2]\n[axes]\nalpha = [0]", ["seeds is [1, 2]"]),
-        ("log_steps = 1\n[axes]\nalpha = [0]", ["log_steps is 1"]),
-        ("log_steps = [1]\n[axes]\nalpha = [0]", ["log_steps is [1]"]),
+        ("record_steps = 1\n[axes]\nalpha = [0]", ["record_steps is 1"]),
+        ("record_steps = [-1]\n[axes]\nalpha = [0]", ["record_steps is -1"]),
         ("test_draws = true\n[axes]\nalpha = [0]", ["test_draws is True"]),
+        ("dtype = {a = 1}\n[axes]\nalpha = [0]", ["unknown dtype {'a': 1}", "float32"]),
+        ("alpha = 3\n[axes]\nalpha = [0]", ["alpha"]),
+        ("[setting]\nalpha = 1\n[axes]\nalpha = [0]", ["alpha", "[setting]", "[axes]"]),
+        ("[setting]\nd = 9\n[axes]\n'u_norm,d' = [[0, 5]]", ["d is given", "[setting]"]),
+        ("[setting]\nm = 9\n[axes]\nm = [1]", ["m is given", "[setting]"]),
+        ("[setting]\nupstream.n = 9\n'upstream.n' = 8\n[axes]\nd = [5]", ["upstream.n", "twice"]),
+        ("[axes]\nupstream.n = [9]\n'upstream.n' = [8]", ["upstream.n", "twice"]),
+        ("[setting]\nupstream" + ".n" * 5000 + " = 1\n[axes]\nd = [5]", ["upstream.n.n"]),
         ("dtype = 'float16'\n[axes]\nalpha = [0]", ["float16", "float32"]),
     ],
 )

@@ -1,12 +1,16 @@
 """``legatee predict`` and ``legatee simulate`` as a user types them."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
-from world_cases import TOML, WRITTEN, prints, strict
+from world_cases import TOML, WRITTEN, on_a_terminal, prints, strict
 
 from legatee import Setting, predict, simulate
 from legatee.theory.conditions import condition_4_1
+from legatee.theory.consequences import WORDS, best_alpha, crossover, limiting_factor
 from legatee.world.quantity import QUANTITIES
 from legatee.world.setting import EXAMPLE, FIELDS, fields
 
@@ -38,9 +42,9 @@ def test_the_example_is_predicted_as_from_python():
         points = 100 * getattr(expected, f"{network}_spread")
         assert float(spread.removesuffix(" points")) == pytest.approx(points, abs=0.06)
     assert f"Inherit. Gain {100 * expected.gain:+.1f}" in out
-    assert f"Best inheritance ratio: {expected.best_alpha:g}, which" in out
-    assert f"Held back by: {expected.limiting_factor}." in out
-    assert f"scratch needs {expected.crossover:,} downstream samples; here are 40." in out
+    assert f"Best inheritance ratio: {best_alpha(EXAMPLE):g}, which" in out
+    assert f"Limiting factor: {WORDS[limiting_factor(EXAMPLE)]}." in out
+    assert f"scratch needs {crossover(EXAMPLE):,} downstream samples; this setting has 40." in out
 
 
 def test_the_papers_results_are_shown_beside():
@@ -51,22 +55,22 @@ def test_the_papers_results_are_shown_beside():
     assert shown["Theorem 4.3"] == ("1.28", "1", "+0.11 decades", "yes")
     assert shown["Prop. 4.4 (1)"] == ("12.5", "2", "+0.80 decades", "yes")
     assert shown["Prop. 4.4 (2)"] == ("2", "12.5", "-0.80 decades", "no")
-    assert "Condition 4.1: 6 of 10 lines hold" in out
+    assert "Condition 4.1: 6 of 10 inequalities hold" in out
     assert "Regime: feature learning" in out
 
 
 def test_negative_transfer_is_called_by_its_name():
     out = prints("predict", "u_norm=0", "upstream.n=100")
     assert out.startswith("The example setting with u_norm=0.0 upstream.n=100:\n")
-    assert ": Scratch does better: negative transfer. Gain -" in out
-    assert "To get as far" not in out
+    assert ": Train from scratch: inheriting would hurt (negative transfer). Gain -" in out
+    assert "To be as accurate" not in out
 
 
 def test_what_scratch_cannot_catch_up_with_is_said():
     # downstream all is noise, and the theory ends at about as many samples as dimensions
     words = ("d=1700", "alpha=1", "upstream.v_norm=0", "downstream.v_norm=0")
     out = prints("predict", *words, "downstream.sigma_p=4")
-    assert "scratch needs more than theory covers; here are 40." in out
+    assert "scratch needs more than the theory covers; this setting has 40." in out
 
 
 def test_a_prediction_is_json_for_machines():
@@ -76,7 +80,9 @@ def test_a_prediction_is_json_for_machines():
             Setting.of({k: v for k, v in fields(EXAMPLE).items() if v is not None} | {"alpha": 1})
         ),
     )
-    assert shown == strict(expected.to_json())
+    more = {"best_alpha": best_alpha(expected.setting), "crossover": crossover(expected.setting)}
+    more |= {"limiting_factor": limiting_factor(expected.setting).value}
+    assert shown == strict(expected.to_json()) | more
 
 
 def test_a_setting_outside_of_the_theory_is_no_failure():
@@ -103,20 +109,63 @@ def test_fields_are_listed_with_what_they_may_be():
             assert values == QUANTITIES[name].range
     assert shown["inherit"] == (
         "random",
-        "which upstream filters",
+        "which filters",
         "random, selected or active",
     )
+
+
+def test_fields_are_json_for_machines():
+    listed = strict(prints("predict", "--fields", "--json"))
+    assert [field["field"] for field in listed] == list(FIELDS)
+    assert listed[0] == {
+        "field": "d",
+        "example": 2000,
+        "about": "patch dimension; u, v1 and v2 need three",
+        "values": "a whole number from 3 to 1e+15",
+        "units": "count",
+    }
+
+
+@pytest.mark.parametrize("columns", ["60", "80"])
+def test_names_of_fields_are_never_cut(columns):
+    out = on_a_terminal("predict", "--fields", columns=columns)
+    words = out.replace("│", " ").split()
+    assert set(FIELDS) <= set(words)
+    assert max(map(len, out.splitlines())) <= int(columns)
+
+
+def test_nothing_is_wrapped_where_there_is_no_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    out = prints("predict", "label_noise=0.1", "upstream.n=4", "downstream.n=3")
+    reasons = [line for line in out.splitlines() if line.startswith("  ")]
+    assert len(reasons) == 3
+    assert all("the theory is for" in line for line in reasons)
+    assert not any(line.endswith(" ") for line in out.splitlines())
+
+
+def test_that_it_compiles_is_said_on_stderr_once(tmp_path):
+    own = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "legatee", "simulate", *SMALL, "steps=2", "--seeds", "1"]
+    first, second = (
+        subprocess.run(command, capture_output=True, text=True, env=own) for _ in range(2)
+    )
+    assert first.returncode == second.returncode == 0
+    assert first.stderr == (
+        "legatee: compiling, once on a machine; this takes about half a minute ...\n"
+    )
+    assert second.stderr == ""
+    assert first.stdout == second.stdout
 
 
 # --- simulate -------------------------------------------------------------------------------------
 
 
 def test_a_simulation_shows_what_python_measures():
-    out = prints("simulate", *SMALL, "--seeds", 3, "--log-steps", 3)
+    out = prints("simulate", *SMALL, "--seeds", 3, "--record-steps", 7)
     assert "upstream.n=40" in out.splitlines()[0]
     own = {"d": 600, "steps": 20, "upstream.n": 40}
     known = {k: v for k, v in fields(EXAMPLE).items() if v is not None}
-    found = simulate(Setting.of(known | own), 3, log_steps=3).isel(setting=0)
+    found = simulate(Setting.of(known | own), 3, record_steps=[7]).isel(setting=0)
     shown = rows(out)
     assert len(shown) == 9
     assert [row[0] for row in shown[::3]] == ["upstream", "scratch", "inherited"]
@@ -134,6 +183,18 @@ def test_a_simulation_shows_what_python_measures():
     error = gain.std(ddof=1) / math.sqrt(3)
     assert f"Gain of inheriting: {100 * gain.mean():+.1f} ± {100 * error:.1f} points." in out
     assert "Condition 4.1" not in out
+
+
+def test_one_seed_has_no_error_and_no_nan():
+    out = prints("simulate", *SMALL, "--seeds", 1)
+    assert "nan" not in out
+    assert "points (error unknown with one seed)." in out
+    assert {row[5] for row in rows(out)} == {"unknown"}
+
+
+def test_a_step_at_the_end_is_shown_once():
+    out = prints("simulate", *SMALL, "--seeds", 2, "--record-steps", "0,5,20")
+    assert [int(row[1]) for row in rows(out)] == [0, 5, 20] * 3
 
 
 def test_a_simulation_is_json_for_machines():

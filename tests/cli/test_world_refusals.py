@@ -15,6 +15,9 @@ REFUSED = {
     "nothing": (["eta="], "eta is ''; expected a number"),
     "a number that is none": (["eta=nan"], "eta is nan; expected a number"),
     "more filters than there are": (["upstream.m=5"], "at most the upstream network's 5"),
+    "a field twice": (["d=600", "d=700"], "d is given twice: 600 and 700"),
+    "a field twice in a file": (["{twice}"], "upstream.n is given twice: 40 and 50"),
+    "a field without end": (["{nested}"], "unknown field 'upstream.n.n"),
     "a misspelt rule": (["inherit=selectd"], "did you mean selected"),
     "two files": (["{toml}", "{json}"], "give one file, the rest FIELD=VALUE"),
     "a file that is missing": (["nowhere.toml"], "cannot read the setting 'nowhere.toml'"),
@@ -23,7 +26,7 @@ REFUSED = {
     "no TOML": (["{no_toml}"], "cannot read the setting '{no_toml}'"),
     "no JSON": (["{no_json}"], "cannot read the setting '{no_json}'"),
     "JSON without end": (["{deep}"], "cannot read the setting '{deep}'"),
-    "no table": (["{list}"], "'{list}' is no table of fields"),
+    "no table": (["{list}"], "'{list}' is not a table of fields"),
     "a misspelt field in a file": (["{misspelt}"], "unknown field 'u_nrm'; did you mean u_norm"),
     "a wrong value in a file": (["{wrong}"], "upstream.n is -3; expected a whole number from 1"),
     "text in a file": (["{text}"], "d is '600'; expected a whole number"),
@@ -39,6 +42,8 @@ FILES = {
     "misspelt": "u_nrm = 1",
     "wrong": "[upstream]\nn = -3",
     "text": '{"d": "600"}',
+    "twice": "'upstream.n' = 40\nupstream.n = 50",
+    "nested": "upstream" + ".n" * 5000 + " = 1",
 }
 JSON = ("json", "no_json", "deep", "list", "text")
 
@@ -61,6 +66,8 @@ def test_what_is_wrong_is_refused_in_one_sentence(name, command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
+        (["--record-steps", "3,x"], "--record-steps is '3,x'; expected whole numbers"),
+        (["--record-steps", "-3"], "an element of record_steps is -3; expected a whole number"),
         (["--dtype", "float16"], "unknown dtype 'float16'; did you mean"),
         (["--device", "nonsense"], "nonsense"),
         (["downstream.n=1000000000000"], "GiB"),

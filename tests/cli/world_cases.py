@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -46,7 +48,7 @@ def strict(text):
 
 
 def typed(*words):
-    """Type a command; return its exit code, what it printed, and what it said beside."""
+    """Type a command; return its exit code, and what it printed on stdout and stderr."""
     command, wide = ["legatee", *map(str, words)], {"COLUMNS": "200"}
     with (
         mock.patch.object(sys, "argv", command),
@@ -61,8 +63,19 @@ def typed(*words):
     return code or 0, out.getvalue(), err.getvalue()
 
 
+def on_a_terminal(*words, columns="80"):
+    """Type a command on a terminal of so many columns; return what it printed."""
+    code = "import sys; sys.stdout.isatty = lambda: True; from legatee.cli import main; main()"
+    own = {**os.environ, "COLUMNS": columns, "TERM": "xterm"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, env=own
+    )
+    assert done.returncode == 0, done.stderr
+    return re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+
+
 def prints(*words):
-    """Type a command that is done without a word beside; return what it printed."""
+    """Type a command that succeeds and prints nothing on stderr; return what it printed."""
     code, out, err = typed(*words)
     assert (code, err) == (0, "")
     return out

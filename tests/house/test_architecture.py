@@ -30,7 +30,7 @@ def test_the_page_names_every_file_and_no_other():
 
 
 def test_imports_follow_the_order_on_the_page():
-    order = re.search(r"^`(errors [^`]*)`$", PAGE, re.MULTILINE | re.DOTALL)[1]
+    order = re.search(r"^`(errors[^`]*)`$", PAGE, re.MULTILINE | re.DOTALL)[1]
     floors = [re.findall(r"\w+", floor) for floor in order.split("<")]
     floor_of = {wing: n for n, floor in enumerate(floors) for wing in floor}
     assert sum(map(len, floors)) == len(floor_of)

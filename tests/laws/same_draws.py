@@ -55,7 +55,7 @@ def largest_differences(setting: Setting, seed: int = 3, *, compiled: bool = Tru
     how = How(
         device=torch.device("cpu"),
         dtype=torch.float64,
-        log_steps=2,
+        record_steps=(),
         test_draws=2,
         coefficients=None,
     )

@@ -198,7 +198,7 @@ def test_blocks_of_another_width_that_cannot_be_cut_apart_are_refused(name, bloc
     here, there = blocks  # channels that a grouped convolution, or a shuffle, makes one
     with pytest.raises(legatee.LegateeError, match="nothing would be inherited") as error:
         legatee.plan(wide, narrow)
-    said = f"stem.weight: a channel has {here} positions in the target and {there} in the source"
+    said = f"stem.weight: a channel covers {here} positions in the target, {there} in the source"
     assert said in str(error.value)
 
 

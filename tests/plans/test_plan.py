@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from edited_plans import editable
 from legatee.errors import TransferError
 from legatee.plans.options import PlanOptions
-from legatee.plans.plan import Move, TransferPlan, Untouched
+from legatee.plans.plan import Blend, Move, TransferPlan, Untouched
 from legatee.plans.receipt import account
 
 
@@ -121,6 +121,28 @@ def test_moves_into_one_tensor_must_not_overlap(rows, message):
     else:
         with pytest.raises(ValidationError, match=message):
             a_plan_of(entries)
+
+
+def test_moves_into_one_tensor_must_agree_on_its_shape():
+    first = a_plan().moves[0]
+    other = first.model_copy(update={"put": ("2:4", "0:3"), "target_shape": (5, 3)})
+    with pytest.raises(ValidationError, match=r"entries of 'b\.weight' contradict"):
+        a_plan_of([first, other])
+
+
+def test_a_printed_plan_says_how_values_are_computed():
+    resized = Move(
+        source="pos",
+        target="pos",
+        source_shape=(4,),
+        target_shape=(9,),
+        take=("0:4",),
+        put=("0:9",),
+        blend=Blend(axis=0, how="bicubic"),
+    )
+    assert str(a_plan_of([resized])).splitlines()[1].split() == [
+        *("pos", "100%", "<-", "same", "name,", "bicubic")
+    ]
 
 
 def test_a_tensor_is_not_both_inherited_and_untouched():

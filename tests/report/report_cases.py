@@ -91,6 +91,7 @@ def an_advice(verdict: Verdict, scores, gains, *, names=("scratch", "half", "all
             source="a residual network trained on digits 0 to 4",
             target="the same network with ten classes",
             data="hand-written digits 5 to 9, 8 by 8 pixels",
+            procedure={"epochs": "20", "learning_rate": "0.003"},
         ),
     }
     return Advice(**(fields | changes))
@@ -128,7 +129,14 @@ def every_case() -> dict[str, Case]:
     losses = [(-0.004, -0.031, 0.007), (-0.041, -0.073, -0.009)]
     scratch = an_advice(Verdict.SCRATCH, (0.912, 0.908, 0.871), losses, margin=0.02)
     wide = [(0.013, -0.02, 0.046), (0.009, -0.05, 0.068)]
-    undecided = an_advice(Verdict.UNDECIDED, (0.6, 0.613, 0.609), wide, margin=0.0)
+    undecided = an_advice(
+        Verdict.UNDECIDED,
+        (0.6, 0.613, 0.609),
+        wide,
+        margin=0.0,
+        seeds_needed=14,
+        train_counts={"dog": 120, "cat": 80},
+    )
     large = [(1.5, -0.25, 3.25), (4.125, 2.5, 5.75)]
     plain = an_advice(Verdict.INHERIT, (23.0, 24.5, 27.125), large, margin=0.5)
     names = ("scratch", HOSTILE, "学习 _$x^2$", "a" * 60, "_hidden")

@@ -4,6 +4,7 @@ import pytest
 from browsing import CONTRASTS, walked
 from report_cases import HOSTILE, some_runs
 
+from legatee.advice import ArmStatus, Reason, Severity
 from legatee.errors import LegateeError, OutputError
 from legatee.report.page import Case, render, write_page
 
@@ -193,3 +194,43 @@ def test_a_place_that_cannot_be_written_is_refused(cases, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError):
         write_page(tmp_path / "file" / "page.html", [cases["inherit"]], title="t")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("inherit", "Start every new training of the target from the inherited parameters"),
+        ("scratch", "Train the target from random initial values."),
+        ("undecided", "with about 14 seeds (--seeds 14): the trainings that are done are kept"),
+    ],
+)
+def test_every_verdict_says_what_to_do_now(cases, kind, sentence):
+    page = re.sub(r"<[^>]+>", "", render([cases[kind]], title="t"))
+    assert sentence in " ".join(page.split())
+
+
+def test_an_undecided_case_that_no_seeds_decide_says_so(cases):
+    case = cases["undecided"]
+    advice = case.advice.model_copy(update={"seeds_needed": None})
+    page = render([Case(title="t", advice=advice)], title="t")
+    assert "More seeds alone would not decide it." in page
+
+
+def test_how_the_networks_were_trained_and_on_how_many_of_each_class_is_on_the_page(cases):
+    page = " ".join(re.sub(r"<[^>]+>", "", render([cases["undecided"]], title="t")).split())
+    assert "dog: 120, cat: 80 training examples" in page
+    assert "epochs 20, learning rate 0.003" in page
+
+
+def test_an_arm_that_diverged_is_called_so_and_warnings_are_marked(cases):
+    advice = cases["scratch"].advice
+    lost = advice.arms[1].model_copy(
+        update={"status": ArmStatus.DIVERGED, "diverged_seeds": 2, "gain": None}
+    )
+    warned = Reason(code="at-chance", text="No better than guessing.", severity=Severity.WARNING)
+    advice = advice.model_copy(
+        update={"arms": (advice.arms[0], lost, advice.arms[2]), "reasons": (warned,)}
+    )
+    page = " ".join(render([Case(title="t", advice=advice)], title="t").split())
+    assert "<td>diverged <small>2 seeds</small></td>" in page
+    assert "<b>Warning:</b> No better than guessing." in page

@@ -166,8 +166,8 @@ def test_a_tensor_opens_to_the_positions_it_takes_and_fills(visit):
 def test_the_drawing_says_its_numbers(visit):
     drawing = visit("roles").get_by_role("img")
     assert drawing.get_attribute("aria-label") == (
-        "pos_embed takes 100% from pos_embed; blocks.0.mlp takes 80% from blocks.5.mlp; "
-        "blocks.1.mlp takes 80% from blocks.4.mlp; blocks.2.mlp takes 80% from blocks.3.mlp"
+        "pos_embed inherits 100% from pos_embed; blocks.0.mlp inherits 80% from blocks.5.mlp; "
+        "blocks.1.mlp inherits 80% from blocks.4.mlp; blocks.2.mlp inherits 80% from blocks.3.mlp"
     )
     names = drawing.locator("text").all_text_contents()
     sources, targets = names[:4], names[4:]

@@ -101,7 +101,7 @@ class SameDraws:
         how = How(
             device=torch.device("cpu"),
             dtype=torch.float64,
-            log_steps=2,
+            record_steps=(),
             test_draws=2,
             coefficients=None,
         )

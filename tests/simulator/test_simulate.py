@@ -14,7 +14,7 @@ from legatee import Grid, LegateeError, simulate
 
 def test_what_comes_back_is_labelled():
     grid = Grid(base=a_setting(), axes={"upstream.n": [9, 12], "alpha": [0, 0.4, 1]})
-    found = simulate(grid, seeds=[3, 8], log_steps=3)
+    found = simulate(grid, seeds=[3, 8], record_steps=[4])
     for name in NUMBERS:
         assert found[name].dims == ("setting", "seed", "run", "step")
         assert found[name].attrs["units"] == ("nats" if name == "train_loss" else "fraction")
@@ -45,22 +45,22 @@ def test_every_field_of_the_settings_is_a_coordinate():
     assert {name: found[name].attrs["units"] for name in units} == units
 
 
-def test_the_first_and_the_last_step_are_always_looked_at():
+def test_the_first_and_the_last_step_are_always_recorded():
     pair = [a_setting(), a_setting(steps=40)]
-    for log_steps in [2, 4, [2], [0, 3]]:
-        numbers = simulate(pair, 1, log_steps=log_steps)["step_number"]
+    for steps in [(), [2], [0, 3, 30], {6, 2}, range(3), [7, 10**9]]:
+        numbers = simulate(pair, 1, record_steps=steps)["step_number"]
         assert numbers.dims == ("setting", "run", "step")
         assert (numbers.isel(step=0) == 0).all()
         assert numbers.isel(step=-1).values.tolist() == [[5, 7, 7], [5, 40, 40]]
         assert (numbers.diff("step") >= 0).all()
-    assert simulate(pair[1], 1, log_steps=5)["step_number"][0, 1].values.tolist() == list(
-        range(0, 41, 10)
-    )
+    found = simulate(pair[1], 1, record_steps=[30, 0, 10, 20, 10])["step_number"]
+    assert found[0, 1].values.tolist() == [0, 10, 20, 30, 40]
+    assert found[0, 0].values.tolist() == [0, 5, 5, 5, 5]  # a step beyond the end is the end
 
 
-def test_a_step_asked_for_is_the_step_looked_at():
-    every = simulate(a_setting(), 3, log_steps=8)
-    some = simulate(a_setting(), 3, log_steps=[4])
+def test_a_step_asked_for_is_the_step_recorded():
+    every = simulate(a_setting(), 3, record_steps=range(1, 7))
+    some = simulate(a_setting(), 3, record_steps=[4])
     for run in ["scratch", "inherited"]:
         assert some["step_number"].sel(run=run).values.tolist() == [[0, 4, 7]]
         np.testing.assert_array_equal(
@@ -73,7 +73,7 @@ def test_a_step_asked_for_is_the_step_looked_at():
 
 
 def test_means_and_spreads_are_those_of_the_coefficients():
-    found = simulate(a_setting(), 5, coefficients=True, log_steps=3, dtype="float64")
+    found = simulate(a_setting(), 5, coefficients=True, record_steps=[3], dtype="float64")
     for name in ["universal", "specific"]:
         full = found[f"{name}_coefficient"]
         for statistic, taken in [("mean", full.mean("filter")), ("spread", full.std("filter"))]:
@@ -127,7 +127,7 @@ def test_the_upstream_and_the_scratch_run_do_not_depend_on_alpha():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_inheriting_nothing_is_training_from_scratch_bit_for_bit(dtype):
     nothing = [a_setting(alpha=0), a_setting(alpha=0.12)]  # 0.12 * 4 filters are none
-    found = simulate(nothing, 6, coefficients=True, log_steps=4, dtype=dtype)
+    found = simulate(nothing, 6, coefficients=True, record_steps=[2, 3], dtype=dtype)
     for name in [*NUMBERS, *STATISTICS, *COEFFICIENTS, "status"]:
         np.testing.assert_array_equal(
             found[name].sel(run="inherited"), found[name].sel(run="scratch")
@@ -227,7 +227,7 @@ def test_what_are_no_seeds_is_refused(seeds):
 
 
 def test_numpy_numbers_are_numbers():
-    many = simulate(a_setting(), np.int64(3), log_steps=np.int64(2), test_draws=np.int32(50))
+    many = simulate(a_setting(), np.int64(3), record_steps=[np.int64(2)], test_draws=np.int32(50))
     assert list(many["seed"].values) == [0, 1, 2]
     assert list(simulate(a_setting(), np.arange(2, 4))["seed"].values) == [2, 3]
 
@@ -246,11 +246,13 @@ def test_numpy_numbers_are_numbers():
         ("memory", math.inf),
         ("memory", True),
         ("memory", "1"),
-        ("log_steps", -1),
-        ("log_steps", True),
-        ("log_steps", "2"),
-        ("log_steps", [-1]),
-        ("log_steps", [1.5]),
+        ("record_steps", -1),
+        ("record_steps", 3),
+        ("record_steps", "2"),
+        ("record_steps", [-1]),
+        ("record_steps", [1.5]),
+        ("record_steps", [True]),
+        ("dtype", {"a": 1}),
     ],
     ids=str,
 )

@@ -193,7 +193,7 @@ def test_signal_and_noise_in_another_unit_change_nothing(c, u_norm, sigma_p):
         downstream = {"v_norm": 1.3 * c, "sigma_p": 1.1 * c}
         return a_setting(upstream, downstream, u_norm=u_norm * c, **scales, label_noise=0.1)
 
-    found = simulate([in_unit(1), in_unit(c)], 5, dtype="float64", log_steps=4)
+    found = simulate([in_unit(1), in_unit(c)], 5, dtype="float64", record_steps=[2, 5])
     for name in [*NUMBERS, *STATISTICS]:  # the coefficients are <w, u>: pure numbers
         np.testing.assert_allclose(found[name][0], found[name][1], rtol=1e-9, atol=1e-12)
 
@@ -270,7 +270,7 @@ def test_a_pull_to_the_start_acts_downstream_and_keeps_what_was_inherited():
 def test_signals_are_learned_in_proportion_to_their_squared_norms_and_kept_alike():
     # what is learned of task k is a multiple of u + v_k, and is kept or forgotten as one
     pulls = Grid(base=a_setting(), axes={"weight_decay": [0, 0.3], "l2_sp": [0, 0.4]})
-    found = simulate(pulls, 4, coefficients=True, dtype="float64", log_steps=4)
+    found = simulate(pulls, 4, coefficients=True, dtype="float64", record_steps=[2, 5])
     shares = found["specific_coefficient"] / xr.DataArray([1.7**2, 1.3**2], dims="task")
     expected = shares.sum("task", skipna=False)
     np.testing.assert_allclose(found["universal_coefficient"] / 1.5**2, expected, rtol=1e-9)

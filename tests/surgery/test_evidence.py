@@ -95,6 +95,30 @@ def test_signal_takes_channels_whose_class_means_differ_most_against_their_noise
     assert taken(plan, f"{first}.weight") == best(between / within, 5)
 
 
+class Twice(nn.Module):
+    """A layer that is used two times, behind which a channel has two signals."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.stem, self.body = nn.Linear(6, width), nn.Linear(width, width)
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return one score for each class [b, 3]."""
+        hidden = torch.relu(self.stem(inputs))
+        return self.head(torch.relu(self.body(torch.relu(self.body(hidden)))))
+
+
+def test_channels_that_cannot_be_ranked_are_spaced_evenly_and_the_plan_says_so():
+    source, target = scrambled(Twice(9), 1), Twice(4)
+    source.head = nn.Sequential(nn.Identity(), source.body)  # nothing but what is used more often
+    target.head = nn.Sequential(nn.Identity(), target.body)
+    data = torch.randn(30, 6), torch.arange(30) % 3
+    plan = legatee.plan(source, target, rule="signal", data=data)
+    assert taken(plan, "stem.weight") == spread(9, 4)
+    assert any("rule 'signal' could not score the channels of 1 source" in w for w in plan.warnings)
+
+
 def test_heads_of_an_attention_are_ranked_whole():
     wide = models.VisionTransformer(32, 8, 2, 4, 64, 128, num_classes=4)
     slim = models.VisionTransformer(32, 8, 2, 2, 32, 64, num_classes=4)

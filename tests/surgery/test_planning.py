@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 import legatee
 from legatee.errors import TraceError, TransferError, UnknownNameError
@@ -165,8 +165,10 @@ def test_class_rows_are_never_cropped(alpha):
 
 def test_networks_that_share_nothing_are_refused_with_reasons():
     source = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten())
-    with pytest.raises(TransferError, match=r"0\.weight"):
+    with pytest.raises(TransferError, match=r"0\.weight") as error:
         legatee.plan(source, mlp(4))
+    assert str(error.value).count(".weight: ") <= 3
+    assert str(error.value).endswith("pairs layers without regard to their names")
 
 
 def test_a_kernel_of_another_size_is_not_inherited():
@@ -209,6 +211,26 @@ def test_of_channels_that_cannot_be_followed_whole_modules_are_inherited_aloud()
         "extra.weight": "axis 1 has 2 positions in the target and 4 in the source",
         "extra.bias": "'extra.weight' of the same module is not inherited",
     }
+
+
+class Spare(nn.Module):
+    """A network with a parameter that its forward pass does not use."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.layer, self.head = nn.Linear(5, width), nn.Linear(width, 3)
+        self.spare = nn.Parameter(torch.ones(3))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return one score for each class [b, 3]."""
+        return self.head(torch.relu(self.layer(inputs)))
+
+
+def test_a_parameter_that_no_operation_uses_is_inherited_by_the_same_architecture_only():
+    plan = legatee.plan(Spare(6), Spare(4))
+    (reason,) = [entry.reason for entry in plan.untouched if entry.target == "spare"]
+    assert reason == "no operation uses it in a forward pass, so its channels are unknown"
+    assert "spare" in taken(legatee.plan(Spare(4), Spare(4)))
 
 
 def test_nothing_is_inherited_of_modules_that_fit_in_parts():

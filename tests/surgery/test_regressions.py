@@ -97,7 +97,7 @@ def test_all_of_a_wrapped_network_into_the_bare_one_is_the_identity():
 
 def test_a_bias_alone_is_nothing_to_inherit():
     source, target = blank(lambda: ZOO["grouped"](12)), blank(lambda: ZOO["grouped"](8))
-    with pytest.raises(TransferError, match="a channel has 4 positions in the target and 6 in the"):
+    with pytest.raises(TransferError, match="a channel covers 4 positions in the target, 6 in the"):
         legatee.plan(source, target)
 
 

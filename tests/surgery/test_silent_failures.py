@@ -49,8 +49,8 @@ def test_heads_of_another_width_are_left_rather_than_mixed():
     attention = [n for n in left if "self_attention" in n and "weight" in n]
     assert len(attention) == 2
     assert {name.rpartition("self_attention.")[2]: left[name] for name in attention} == {
-        "in_proj_weight": "a channel has 48 positions in the target and 36 in the source",
-        "out_proj.weight": "a channel has 16 positions in the target and 12 in the source",
+        "in_proj_weight": "a channel covers 48 positions in the target, 36 in the source",
+        "out_proj.weight": "a channel covers 16 positions in the target, 12 in the source",
     }
 
 

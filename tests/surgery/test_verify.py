@@ -15,7 +15,7 @@ from legatee.fingerprint import weights_fingerprint
 from legatee.surgery.applying.apply import Transfer
 from legatee.surgery.applying.casts import Allowed
 from legatee.surgery.files.checkpoint import read_metadata, write_weights
-from legatee.surgery.files.verify import Provenance, verify
+from legatee.surgery.files.verify import FileRecord, verify
 from surgery_references import differing, saved, scrambled, snapshot
 from surgery_zoo import ZOO, small_resnet
 
@@ -30,7 +30,7 @@ def written(source: nn.Module, target: nn.Module, **options: object) -> legatee.
     plan = legatee.plan(source, target, **options)
     weights = Transfer(plan, source, target, Allowed())
     source_digest = weights_fingerprint(saved(source))
-    facts = Provenance.of(plan, source_digest=source_digest, model="resnet", command="typed")
+    facts = FileRecord.of(plan, source_digest=source_digest, model="resnet", command="typed")
     write_weights("a.safetensors", target, facts.model_dump(), weights)
     return plan
 

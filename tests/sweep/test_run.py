@@ -60,11 +60,13 @@ def refused(folder, sweep, error=OutputError, **options):
 def test_a_sweep_holds_what_simulate_says_of_every_cell(tmp_path, monkeypatch):
     monkeypatch.setattr(declare, "BLOCK_SECONDS", 0.005)
     axes = {"inherit,alpha": [("random", 0.3), ("active", 1)], "upstream.n": [30, 9], "d": [5, 700]}
-    sweep = Sweep(grid=Grid(base=SMALL, axes=axes), seeds=(3, 0, 8), log_steps=3, dtype="float64")
+    sweep = Sweep(
+        grid=Grid(base=SMALL, axes=axes), seeds=(3, 0, 8), record_steps=[7], dtype="float64"
+    )
     here(sweep, tmp_path)
     assert marks(tmp_path) > 3
     found = load(tmp_path)
-    alone = simulate(sweep.grid, sweep.seeds, log_steps=3, dtype="float64")
+    alone = simulate(sweep.grid, sweep.seeds, record_steps=[7], dtype="float64")
     for number, (rule, n, d) in enumerate(product(*axes.values())):
         cell = found.sel({"inherit": rule[0], "upstream.n": n, "d": d})
         assert cell["alpha"] == rule[1]
@@ -176,7 +178,7 @@ def test_what_was_not_finished_is_missing(copied):
         (sweep_of(40, d=(100, 300, 1000)), ["d = 3000", "longer, not shorter"]),
         (sweep_of(39), ["seed = 39"]),
         (Sweep(grid=Grid(base=SMALL, axes={"d": D}), seeds=(0,)), ["alpha", "there, but not now"]),
-        (replace(sweep_of(40), log_steps=3), ["log_steps is 2 there and 3 now"]),
+        (replace(sweep_of(40), record_steps=[9]), ["record_steps is [] there and [9] now"]),
         (replace(sweep_of(40), dtype="float64"), ["dtype is 'float32' there and 'float64' now"]),
         (
             Sweep(grid=replace(sweep_of(1).grid, base=replace(SMALL, eta=0.5)), seeds=range(40)),

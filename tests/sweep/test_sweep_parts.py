@@ -55,7 +55,7 @@ def test_every_cell_is_in_one_block_and_every_chunk_is_one_block(axes, seeds):
     layout = layout_of(sweep, block)
     blocks, _ = layout.arrays["done"]
     units = [dict(zip(block, at, strict=True)) for at in np.ndindex(blocks)]
-    every = [Block(path="", part=sweep, block=block, unit=unit, device=None) for unit in units]
+    every = [Block(path="", part=sweep, block=block, unit=unit, device="cpu") for unit in units]
     held = [cell for one in every for cell in product(*one.spans.values())]
     assert len(held) == len(set(held)) == sweep.cells
     for name, variable in layout.variables.items():
@@ -69,7 +69,7 @@ def test_every_cell_is_in_one_block_and_every_chunk_is_one_block(axes, seeds):
 def test_a_block_is_ten_seconds_of_a_long_sweep_and_less_of_a_short_one():
     def seconds(sweep):
         number = int(np.prod(list(block_of(sweep).values())))
-        return number * seconds_of(sweep.grid.base, sweep.log_steps, sweep.test_draws)
+        return number * seconds_of(sweep.grid.base, sweep.records, sweep.test_draws)
 
     assert BLOCK_SECONDS / 2 < seconds(sweep_of(100_000)) <= BLOCK_SECONDS
     assert 0.5 < seconds(sweep_of(2_000)) <= 1
@@ -96,9 +96,9 @@ def test_no_axis_hides_from_the_estimate():
         ({"seeds": (1, 1)}, "twice"),
         ({"seeds": (-1,)}, "-1"),
         ({"seeds": (0.5,)}, "0.5"),
-        ({"seeds": range(10**9)}, "1000000 at most"),
-        ({"log_steps": 1}, "log_steps is 1"),
-        ({"log_steps": (1, 2)}, "log_steps"),
+        ({"seeds": range(10**9)}, "1,000,000 at most"),
+        ({"record_steps": 1}, "record_steps is 1"),
+        ({"record_steps": (1, -2)}, "record_steps is -2"),
         ({"test_draws": 0}, "test_draws is 0"),
         ({"dtype": "float16"}, "float32"),
     ],

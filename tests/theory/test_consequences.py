@@ -153,11 +153,11 @@ FAR = {"d": 20_000, "u_norm": 2.8, "downstream_v_norm": 0.3, "upstream_v_norm": 
 @pytest.mark.parametrize(
     ("changes", "factors"),
     [
-        ({"d": 20_000}, {"universal_signal"}),
+        ({"d": 20_000}, ("universal_signal",)),
         # noise and samples are nearly the same: what counts is sigma_1^2 / N_1
-        (FAR | {"upstream_n": 100, "upstream_sigma_p": 2}, {"upstream_noise", "upstream_samples"}),
-        (FAR | {"upstream_n": 10}, {"upstream_noise", "upstream_samples"}),
-        ({"downstream_n": 1000}, {"enough_downstream_data"}),
+        (FAR | {"upstream_n": 100, "upstream_sigma_p": 2}, ("upstream_noise", "upstream_samples")),
+        (FAR | {"upstream_n": 10}, ("upstream_noise", "upstream_samples")),
+        ({"downstream_n": 1000}, ("enough_downstream_data",)),
     ],
     ids=str,
 )

@@ -117,7 +117,7 @@ SEEDS = 8
 def measured(case):
     """Run, task and what was measured of it after ten steps and at the end."""
     setting = MEASURED[case]
-    found = simulate(setting, SEEDS, log_steps=[10], coefficients=True).isel(setting=0)
+    found = simulate(setting, SEEDS, record_steps=[10], coefficients=True).isel(setting=0)
     for (run, name), task in zip(RUNS, setting.resolved, strict=True):
         cell = found.sel(run=run, task=name).isel(filter=slice(task.m), sample=slice(task.n))
         for k in (1, 2):

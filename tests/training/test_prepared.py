@@ -1,5 +1,6 @@
 """What the training loop does with what a method prepared."""
 
+from copy import deepcopy
 from math import cos, pi
 
 import numpy as np
@@ -140,6 +141,14 @@ def test_a_training_stopped_and_continued_ends_bit_for_bit_as_an_uninterrupted_o
     ONE_THREAD.run(continued, digits, 3, state=state, on_epoch=lambda *told: heard.append(told))
     assert [epoch for epoch, _ in heard] == list(range(stop + 1, 5))
     assert torch.equal(weights(continued), weights(whole_run))
+
+
+def test_a_saved_state_can_be_continued_more_than_once(digits):
+    network, state = small(), TrainingState()
+    ONE_THREAD.run(network, digits, 3, stop_after=1, state=state)
+    again = deepcopy(state)
+    first = weights(ONE_THREAD.run(small(seed=9), digits, 3, state=state))
+    assert torch.equal(weights(ONE_THREAD.run(small(seed=8), digits, 3, state=again)), first)
 
 
 class Jittered(Dataset):

@@ -38,13 +38,15 @@ app.command(
     epilog="Example: `legatee verify start.safetensors "
     "--source torchvision:resnet50@weights.safetensors`"
 )(transfer.verify)
-app.command(epilog="Example: `legatee predict u_norm=0.5 alpha=1`")(world.predict)
-app.command(epilog="Example: `legatee simulate setting.toml upstream.n=400 --seeds 16`")(
-    world.simulate
+app.command("predict", epilog="Example: `legatee predict u_norm=0.5 alpha=1`")(
+    world.predict_command
 )
-app.command(epilog="Example: `legatee sweep grid.toml --workers 2`")(sweep.sweep)
-app.command(epilog="Example: `legatee reproduce universal_signal phase_diagram`")(
-    reproduce.reproduce
+app.command(
+    "simulate", epilog="Example: `legatee simulate setting.toml upstream.n=400 --seeds 16`"
+)(world.simulate_command)
+app.command("sweep", epilog="Example: `legatee sweep grid.toml --workers 2`")(sweep.sweep_command)
+app.command("reproduce", epilog="Example: `legatee reproduce universal_signal phase_diagram`")(
+    reproduce.reproduce_command
 )
 
 

@@ -31,8 +31,10 @@ MATCHES = ("first", "last", "spaced", "roles")  # words that `plan` takes in pla
 Source = Annotated[str, typer.Argument(help=f"Upstream: {MODEL}.")]
 Target = Annotated[str, typer.Argument(help="Downstream: likewise, usually without weights.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
-RULES = "; ".join(f"`{name}`: {text}" for name, text in summaries().items())
-Rule = Annotated[str, typer.Option(help=f"Which channels are inherited. {RULES}")]
+RULES = "; ".join(
+    f"`{name}`: {picks[0].lower()}{picks[1:].rstrip('.')}" for name, picks in summaries().items()
+)
+Rule = Annotated[str, typer.Option(help=f"Which channels are inherited. {RULES}.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that exist already.")]
 Match = Annotated[
     list[str] | None,

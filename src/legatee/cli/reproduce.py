@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from legatee.cli.options import AsJson
+from legatee.cli.output import console
 from legatee.cli.sweep import Dask, Processes, workers_of
 from legatee.disk import path_status
 from legatee.errors import OutputError
@@ -17,35 +18,43 @@ if TYPE_CHECKING:
     from legatee.finding import Finding
 
 
-def reproduce(  # noqa: PLR0913 - one parameter for each option
+def reproduce_command(  # noqa: PLR0913 - one parameter for each option
     figures: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="FIGURE", help=f"Which; all of them if none is named: {', '.join(FIGURES)}."
+            metavar="FIGURE",
+            help="Figures by name or number; default: all of them. "
+            + ", ".join(f"{number} {name}" for number, name in enumerate(FIGURES, 1))
+            + ".",
         ),
     ] = None,
     full: Annotated[
         bool,
-        typer.Option("--full/--quick", help="For publication: hours; or a few minutes for all."),
+        typer.Option("--full/--quick", help="For publication: hours; or minutes for all of them."),
     ] = False,
-    out: Annotated[Path, typer.Option(help="Folder to fill, or to go on with.")] = Path(
-        "legatee-figures"
-    ),
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Seeds of every simulation; default: the figure's. More can be added later."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to fill or resume.")] = Path("legatee-figures"),
     workers: Processes = 2,
     dask: Dask = None,
-    device: Annotated[str | None, typer.Option(help="Such as cuda; the CPU if absent.")] = None,
+    device: Annotated[str, typer.Option(help="Where to compute, such as cuda.")] = "cpu",
     as_json: AsJson = False,
 ) -> None:
-    """The paper's synthetic figures, and ours beside them, with a verdict on each claim."""
-    from legatee.experiments.reproduce import reproduce as run
+    """The paper's synthetic figures and our own, with a verdict on each claim."""
+    from legatee.experiments.reproduce import reproduce
 
-    findings = run(
+    findings = reproduce(
         figures or [],
         out,
         full=full,
+        seeds=seeds,
         workers=workers_of(workers, dask),
         device=device,
-        done=(lambda finding: None) if as_json else _show,
+        on_finding=(lambda finding: None) if as_json else _show,
     )
     page = write_figures(out)
     if as_json:
@@ -63,7 +72,7 @@ def write_figures(folder: Path) -> Path:
     """Write the page of all findings in a folder; nothing is simulated.
 
     Args:
-        folder: What ``legatee reproduce`` filled.
+        folder: Folder that ``legatee reproduce`` filled.
 
     Returns:
         The page.
@@ -76,13 +85,13 @@ def write_figures(folder: Path) -> Path:
     from legatee.report.findings import write_findings
 
     files = [folder / f"{name}.json" for name in FIGURES]
-    found = [Finding.load(file) for file in files if path_status(file).is_file]
-    if not found:
+    findings = [Finding.load(file) for file in files if path_status(file).is_file]
+    if not findings:
         raise OutputError(f"{str(folder)!r} holds no figures; run legatee reproduce first")
     page = folder / "figures.html"
     title = "When does partial parameter transfer help?"
     with keeping(page):
-        write_findings(page, found, title=title, explorer=part())
+        write_findings(page, findings, title=title, explorer=part())
     return page
 
 
@@ -105,18 +114,21 @@ def keeping(page: Path) -> Iterator[None]:
 
 
 def _show(finding: "Finding") -> None:
-    """Print what became of each claim."""
-    from rich.console import Console
+    """Print the verdict on each claim."""
+    from rich.markup import escape
 
     from legatee.finding import Outcome
 
     colours = {"confirmed": "green", "refuted": "red", "undecided": "yellow"}
-    console = Console(highlight=False)
-    console.print(f"[bold]{finding.title}[/bold] ({finding.name}, {finding.seconds:.0f} s)")
+    output = console()
+    output.print(f"[bold]{escape(finding.title)}[/bold] ({finding.name}, {finding.seconds:.0f} s)")
     for claim in finding.claims:
         word = claim.outcome.value
-        console.print(f"  [{colours[word]}]{word:9}[/] {claim.text}")
-        console.print(f"            {claim.because}", style="dim")
+        output.print(f"  [{colours[word]}]{word:9}[/] {escape(claim.text)}")
+        output.print(f"            {escape(claim.because)}", style="dim")
         needed = [test.seeds_needed for test in claim.tests if test.seeds_needed]
-        if claim.outcome is Outcome.UNDECIDED:
-            console.print(f"            about {max(needed):,} seeds would decide it", style="dim")
+        if claim.outcome is Outcome.UNDECIDED and needed:
+            output.print(
+                f"            about {max(needed):,} seeds would decide it: --seeds {max(needed)}",
+                style="dim",
+            )

@@ -1,4 +1,4 @@
-"""How a setting is typed: a file, fields with values, or both."""
+"""Reading a setting from the command line: a file, fields with values, or both."""
 
 import json
 import tomllib
@@ -9,9 +9,9 @@ import typer
 
 from legatee.errors import SettingError
 from legatee.world.quantity import QUANTITIES
-from legatee.world.setting import EXAMPLE, Setting, fields
+from legatee.world.setting import EXAMPLE, TASKS, Setting, fields
 
-What = Annotated[
+Words = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[FILE] [FIELD=VALUE]...",
@@ -22,34 +22,76 @@ What = Annotated[
 ]
 
 
-def setting_of(what: list[str]) -> Setting:
-    """Make a setting of what was typed.
+def setting_of(words: list[str]) -> Setting:
+    """Make a setting of the words of a command.
 
     Args:
-        what: A file, ``FIELD=VALUE`` pairs, or both, which come on top.
+        words: A file, ``FIELD=VALUE`` pairs, or both; pairs take precedence over the file.
 
     Returns:
         The setting; fields that are not given are the example's.
 
     Raises:
-        SettingError: If the file cannot be read, or a value is out of range.
+        SettingError: If the file cannot be read, a field is given twice, or a value is out of
+            range.
         UnknownNameError: If there is no such field.
     """
-    files = [word for word in what if "=" not in word]
+    files = [word for word in words if "=" not in word]
     if len(files) > 1:
         raise SettingError(f"{files[0]!r} and {files[1]!r}: give one file, the rest FIELD=VALUE")
-    given = _read(Path(files[0])) if files else {}
-    for word in what:
-        if "=" in word:
-            name, _, text = word.partition("=")
-            given[name] = _value(name, text)
-    flat = {name: value for name, value in fields(EXAMPLE).items() if value is not None}
-    for name, value in given.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{own}": inner for own, inner in value.items()}
-        else:
-            flat[name] = value
-    return Setting.of(flat)
+    given = flat(_read(Path(files[0]))) if files else {}
+    typed: dict[str, Any] = {}
+    for name, _, text in (word.partition("=") for word in words if "=" in word):
+        if name in typed:
+            raise SettingError(f"{name} is given twice: {typed[name]} and {text}")
+        typed[name] = _value(name, text)
+    usual = {name: value for name, value in fields(EXAMPLE).items() if value is not None}
+    return Setting.of(usual | given | typed)
+
+
+def flat(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table of fields with dotted names.
+
+    Args:
+        table: As TOML or JSON is read: ``upstream.n`` is a table ``upstream`` with a field ``n``.
+
+    Returns:
+        Values by dotted name.
+
+    Raises:
+        SettingError: If a field is there twice, such as ``"upstream.n"`` beside ``upstream.n``.
+    """
+    result: dict[str, Any] = {}
+    for name, value in table.items():
+        own = (
+            {f"{name}.{k}": v for k, v in value.items()}
+            if name in TASKS and isinstance(value, dict)
+            else {name: value}
+        )
+        if twice := sorted(own.keys() & result.keys()):
+            raise SettingError(f"{twice[0]} is given twice: {result[twice[0]]} and {own[twice[0]]}")
+        result |= own
+    return result
+
+
+def record_steps_of(text: str | None) -> list[int]:
+    """Return the steps to record.
+
+    Args:
+        text: Steps with commas between, as typed; ``None`` for none but the first and the last.
+
+    Returns:
+        The steps.
+
+    Raises:
+        SettingError: If one is no whole number.
+    """
+    try:
+        return [int(step) for step in (text or "").split(",") if step or text]
+    except ValueError as error:
+        raise SettingError(
+            f"--record-steps is {text!r}; expected whole numbers such as 50,100"
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -61,7 +103,7 @@ def _read(path: Path) -> dict[str, Any]:
         cause = getattr(error, "strerror", None) or error
         raise SettingError(f"cannot read the setting {str(path)!r}: {cause}") from error
     if not isinstance(given, dict):
-        raise SettingError(f"the setting {str(path)!r} is no table of fields")
+        raise SettingError(f"the setting {str(path)!r} is not a table of fields")
     return given
 
 

@@ -107,7 +107,7 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     from legatee.surgery.applying.apply import Transfer
     from legatee.surgery.applying.casts import Allowed  # what is refused above waits for no torch
     from legatee.surgery.files.checkpoint import write_weights
-    from legatee.surgery.files.verify import Provenance
+    from legatee.surgery.files.verify import FileRecord
 
     source = _planned(made.source, source, "source")
     target = _planned(made.target, target, "target")
@@ -118,7 +118,7 @@ def inherit(  # noqa: PLR0913 - one parameter for each option
     _, given = weights_of(ModelSpec.parse(source), **sizes)
     allowed = Allowed(rounding=allow_rounding, nonfinite=allow_nonfinite)
     weights = Transfer(made, given, network, allowed)  # tensor by tensor, never all at once
-    facts = Provenance.of(
+    facts = FileRecord.of(
         made, source_digest=weights_fingerprint(given), model=target, command=typed_command()
     )
     write_weights(out, network, facts.model_dump(), weights)

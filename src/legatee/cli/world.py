@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
-from math import isfinite, nan
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from legatee.cli.options import AsJson
-from legatee.cli.settings import What, setting_of
+from legatee.cli.output import console
+from legatee.cli.settings import Words, record_steps_of, setting_of
 from legatee.world.quantity import QUANTITIES
-from legatee.world.setting import EXAMPLE, Setting, fields
+from legatee.world.setting import EXAMPLE, RULES, Setting, fields
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 
     from legatee.theory.predict import Prediction
 
-COMPILING = "The first run on a machine compiles for half a minute ..."
+COMPILING = "legatee: compiling, once on a machine; this takes about half a minute ..."
+VERDICTS = {
+    "inherit": "Inherit",
+    "scratch": "Train from scratch: inheriting would hurt (negative transfer)",
+    "either": "Either: inheriting makes no difference",
+}
 
 
-def predict(
-    what: What = None,
+def predict_command(
+    words: Words = None,
     show_fields: Annotated[
         bool, typer.Option("--fields", help="List the fields of a setting and the example's.")
     ] = False,
@@ -34,47 +39,63 @@ def predict(
 ) -> None:
     """Predict, without simulating, whether inheriting helps in a setting of the model world."""
     if show_fields:
-        _show_fields()
+        _show_fields(as_json)
         return
-    setting = setting_of(what or [])
-    from legatee.theory.predict import predict as ask
+    setting = setting_of(words or [])
+    from legatee.theory.predict import predict
+    from legatee.theory.reduced.solve import solve
 
-    with _waiting():
-        prediction = ask(setting)
-        text = prediction.to_json()
+    with _waiting_for(solve):
+        prediction = predict(setting)
     if as_json:
-        typer.echo(text)
+        typer.echo(_prediction_json(prediction))
         return
     _show_setting(setting)
     _show_prediction(prediction)
     _show_boundaries(setting)
 
 
-def simulate(
-    what: What = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs, each with a seed of its own.")] = 64,
-    log_steps: Annotated[int, typer.Option(min=2, help="Steps to look at.")] = 2,
+def simulate_command(
+    words: Words = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs, each with its own seed.")] = 64,
+    record_steps: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STEPS",
+            help="Steps to record, such as `50,100`; the first and the last always are.",
+        ),
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
-    device: Annotated[str | None, typer.Option(help="Such as cuda; the CPU if absent.")] = None,
+    device: Annotated[str, typer.Option(help="Where to compute, such as cuda.")] = "cpu",
     as_json: AsJson = False,
 ) -> None:
     """Simulate a setting of the model world: upstream, scratch and inherited networks."""
-    setting = setting_of(what or [])
-    from legatee.simulator.run import simulate as run
+    setting, steps = setting_of(words or []), record_steps_of(record_steps)
+    from legatee.simulator.kernel import descend
+    from legatee.simulator.run import simulate
 
-    with _waiting():
-        found = run(setting, seeds, log_steps=log_steps, dtype=dtype, device=device)
+    with _waiting_for(descend):
+        data = simulate(setting, seeds, record_steps=steps, dtype=dtype, device=device)
     if as_json:
-        typer.echo(json.dumps(_finite(found.isel(setting=0).to_dict()), default=str))
+        typer.echo(json.dumps(_finite(data.isel(setting=0).to_dict()), default=str))
         return
     _show_setting(setting)
-    _show_runs(found.isel(setting=0))
-    if (found["status"] != "done").any():
+    _show_runs(data.isel(setting=0))
+    if (data["status"] != "done").any():
         _show_conditions(setting)
 
 
+def _prediction_json(prediction: "Prediction") -> str:
+    """Return a prediction and what follows from it as JSON."""
+    from legatee.theory.consequences import best_alpha, crossover, limiting_factor
+
+    setting, own = prediction.setting, json.loads(prediction.to_json())
+    own |= {"best_alpha": _finite(best_alpha(setting)), "crossover": crossover(setting)}
+    return json.dumps(own | {"limiting_factor": limiting_factor(setting)}, indent=1)
+
+
 def _finite(value: Any) -> Any:
-    """Return what JSON can say: ``None`` for what is not finite."""
+    """Return a value for JSON: ``None`` for numbers that are not finite."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -83,41 +104,59 @@ def _finite(value: Any) -> Any:
 
 
 @contextmanager
-def _waiting() -> Iterator[None]:
-    """Say on a terminal why nothing happens yet."""
-    console = Console(stderr=True)
-    with console.status(COMPILING) if console.is_terminal else nullcontext():
-        yield
+def _waiting_for(function: Any) -> Iterator[None]:
+    """Say on standard error that a function has to be compiled first, if it has to."""
+    from legatee.compiling import is_compiled
+
+    if not is_compiled(function):
+        typer.echo(COMPILING, err=True)
+    yield
 
 
 def _show_setting(setting: Setting) -> None:
-    """Print in what a setting differs from the example."""
+    """Print how a setting differs from the example."""
     usual = fields(EXAMPLE)
     own = [f"{k}={v}" for k, v in fields(setting).items() if v != usual[k]]
-    Console(highlight=False).print(f"The example setting{' with ' * bool(own)}{' '.join(own)}:")
+    differences = f" with {' '.join(own)}" if own else ""
+    console().print(f"The example setting{differences}:")
 
 
-def _show_fields() -> None:
+def _show_fields(as_json: bool) -> None:
     """Print every field, its range and the example's value."""
-    table = Table("field", "example", "what it is", "values")
-    for name, value in fields(EXAMPLE).items():
-        quantity = QUANTITIES.get(name)
-        shown = "the setting's" if value is None else f"{value:g}" if quantity else str(value)
-        about = quantity.about if quantity else "which upstream filters"
-        values = quantity.range if quantity else "random, selected or active"
-        table.add_row(name, shown, about, values)
-    Console().print(table)
+    rows = [_field(name, value) for name, value in fields(EXAMPLE).items()]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    field = Column("field", no_wrap=True, min_width=max(map(len, fields(EXAMPLE))))
+    table = Table(field, "example", "what it is", "values")
+    for row in rows:
+        example = "the setting's" if row["example"] is None else f"{row['example']}"
+        table.add_row(row["field"], example, row["about"], row["values"])
+    console().print(table)
+
+
+def _field(name: str, value: Any) -> dict[str, Any]:
+    """Return what a field is."""
+    if name not in QUANTITIES:
+        values = f"{', '.join(RULES[:-1])} or {RULES[-1]}"
+        return {"field": name, "example": value, "about": "which filters", "values": values}
+    quantity = QUANTITIES[name]
+    return {
+        "field": name,
+        "example": value,
+        "about": quantity.about,
+        "values": quantity.range,
+        "units": quantity.units,
+    }
 
 
 def _show_prediction(prediction: "Prediction") -> None:
-    """Print what is predicted and what follows."""
-    from legatee.theory.predict import predict as ask
-
-    console = Console(highlight=False)
+    """Print what is predicted."""
+    output = console()
     if prediction.outside:
-        console.print("No prediction: the theory does not cover this setting.")
+        output.print("No prediction: the theory does not cover this setting.")
         for reason in prediction.outside:
-            console.print(f"  {reason}")
+            output.print(f"  {reason}")
         return
     table = Table("network", "test accuracy", "spread over seeds")
     for column in table.columns[1:]:
@@ -125,24 +164,30 @@ def _show_prediction(prediction: "Prediction") -> None:
     for network in ("scratch", "zero_shot", "inherited"):
         accuracy, spread = (getattr(prediction, network + end) for end in ("", "_spread"))
         table.add_row(network.replace("_", "-"), f"{accuracy:.1%}", f"{100 * spread:.1f} points")
-    console.print(table)
-    words = {
-        "inherit": "Inherit",
-        "scratch": "Scratch does better: negative transfer",
-        "either": "Either: inheriting makes no difference",
-    }
+    output.print(table)
     points, error = 100 * prediction.gain, 100 * prediction.error
-    at = f"At the inheritance ratio {prediction.setting.alpha:g}"
-    console.print(f"{at}: {words[prediction.verdict]}. Gain {points:+.1f} ± {error:.1f} points.")
-    best = ask(replace(prediction.setting, alpha=prediction.best_alpha))
+    verdict, alpha = VERDICTS[prediction.verdict], prediction.setting.alpha
+    output.print(
+        f"At inheritance ratio {alpha:g}: {verdict}. Gain {points:+.1f} ± {error:.1f} points."
+    )
+    _show_consequences(prediction)
+
+
+def _show_consequences(prediction: "Prediction") -> None:
+    """Print what follows from a prediction."""
+    from legatee.theory.consequences import WORDS, best_alpha, crossover, limiting_factor
+    from legatee.theory.predict import predict
+
+    output, setting = console(), prediction.setting
+    best = predict(replace(setting, alpha=best_alpha(setting)))
     gains = f"gains {100 * best.gain:+.1f} points" if best.setting.alpha else "is scratch"
-    console.print(f"Best inheritance ratio: {best.setting.alpha:g}, which {gains}.")
-    console.print(f"Held back by: {prediction.limiting_factor}.")
+    output.print(f"Best inheritance ratio: {best.setting.alpha:g}, which {gains}.")
+    output.print(f"Limiting factor: {WORDS[limiting_factor(setting)]}.")
     if prediction.gain > 0:
-        there = prediction.crossover
-        needs = f"needs {there:,} downstream samples" if there else "needs more than theory covers"
-        console.print(
-            f"To get as far, scratch {needs}; here are {prediction.setting.downstream.n}."
+        samples = crossover(setting)
+        needs = f"{samples:,} downstream samples" if samples else "more than the theory covers"
+        output.print(
+            f"To be as accurate, scratch needs {needs}; this setting has {setting.downstream.n}."
         )
 
 
@@ -154,9 +199,9 @@ def _show_boundaries(setting: Setting) -> None:
         scratch_succeeds,
         transfer_succeeds,
     )
-    from legatee.theory.conditions import condition_4_1, movement
+    from legatee.theory.conditions import condition_4_1, movement, regime
 
-    table = Table("result", "claims that", "value", "threshold", "margin", "here")
+    table = Table("result", "claims that", "value", "threshold", "margin", "applies")
     for name, boundary in (
         ("Theorem 4.2", transfer_succeeds(setting)),
         ("Theorem 4.3", scratch_succeeds(setting)),
@@ -171,22 +216,24 @@ def _show_boundaries(setting: Setting) -> None:
             f"{boundary.margin:+.2f} decades",
             "yes" if boundary.beyond else "no",
         )
-    console = Console(highlight=False)
-    console.print("The paper's results, with every unnamed constant 1:")
-    console.print(table)
+    output = console()
+    output.print("The paper's results, with constants that it does not name set to 1:")
+    output.print(table)
     lines = condition_4_1(setting)
-    held = sum(line.holds for line in lines)
+    hold = sum(line.holds for line in lines)
     worst = min(lines, key=lambda line: line.margin)
-    console.print(
-        f"Condition 4.1: {held} of {len(lines)} lines hold; the worst is '{worst.name}' "
-        f"({worst.task}), by {worst.margin:+.1f} decades."
+    output.print(
+        f"Condition 4.1: {hold} of {len(lines)} inequalities hold; the one that is missed most is "
+        f"'{worst.name}' ({worst.task}), with a margin of {worst.margin:+.1f} decades."
     )
     moved = min(movement(setting, task) for task in setting.resolved)
-    regime = "feature learning" if moved > 10 else "lazy" if moved < 0.1 else "in between"
-    console.print(f"Regime: {regime}; filters move {moved:.3g} times their start.")
+    output.print(
+        f"Regime: {regime(setting).value}; training moves filters by {moved:.3g} times their "
+        "initial norm."
+    )
 
 
-def _show_runs(found: "xr.Dataset") -> None:
+def _show_runs(data: "xr.Dataset") -> None:
     """Print the means over seeds of every network."""
     import numpy as np
 
@@ -194,37 +241,44 @@ def _show_runs(found: "xr.Dataset") -> None:
     for column in table.columns[1:-1]:
         column.justify = "right"
     table.columns[-1].no_wrap = True
-    for run in found["run"].values:
-        one = found.sel(run=run)
-        kinds, counts = np.unique(one["status"].values, return_counts=True)
+    for run in data["run"].values:
+        of_run = data.sel(run=run)
+        kinds, counts = np.unique(of_run["status"].values, return_counts=True)
         status = ", ".join(f"{n} {kind}" for n, kind in zip(counts, kinds, strict=True))
-        for step in range(found.sizes["step"]):
-            at = one.isel(step=step)
-            mean, spread, error = _mean(at["test_accuracy"].values)
+        _, places = np.unique(of_run["step_number"].values, return_index=True)
+        for place in places:  # a step beyond the end of a training is its end once more
+            at = of_run.isel(step=place)
             table.add_row(
                 str(run),
                 f"{int(at['step_number'])}",
                 f"{float(at['train_loss'].mean()):.4g}",
                 f"{100 * float(at['train_accuracy'].mean()):.1f} %",
-                f"{100 * mean:.1f} ± {100 * error:.1f} %",
-                f"{100 * spread:.1f}",
+                _with_error(100 * at["test_accuracy"].values, "%", ".1f"),
+                _spread(100 * at["test_accuracy"].values),
                 status,
             )
-    console = Console(highlight=False)
-    console.print(table)
-    last = found["test_accuracy"].isel(step=-1)
-    mean, _, error = _mean((last.sel(run="inherited") - last.sel(run="scratch")).values)
-    console.print(f"Gain of inheriting: {100 * mean:+.1f} ± {100 * error:.1f} points.")
+    output = console()
+    output.print(table)
+    last = data["test_accuracy"].isel(step=-1)
+    gains = 100 * (last.sel(run="inherited") - last.sel(run="scratch")).values
+    output.print(f"Gain of inheriting: {_with_error(gains, 'points', '+.1f')}.")
 
 
-def _mean(values: "np.ndarray") -> tuple[float, float, float]:
-    """Return mean, standard deviation and standard error over seeds; NaN where they are none."""
-    spread = float(values.std(ddof=1)) if len(values) > 1 else nan
-    return float(values.mean()), spread, spread / len(values) ** 0.5
+def _with_error(values: "np.ndarray", unit: str, number: str) -> str:
+    """Return the mean over seeds with its standard error, in words where one seed gives none."""
+    mean = format(float(values.mean()), number)
+    if len(values) == 1:
+        return f"{mean} {unit} (error unknown with one seed)"
+    return f"{mean} ± {float(values.std(ddof=1)) / len(values) ** 0.5:.1f} {unit}"
+
+
+def _spread(values: "np.ndarray") -> str:
+    """Return the standard deviation over seeds."""
+    return f"{float(values.std(ddof=1)):.1f}" if len(values) > 1 else "unknown"
 
 
 def _show_conditions(setting: Setting) -> None:
-    """Print Condition 4.1 beside runs that did not converge."""
+    """Print Condition 4.1 if runs did not converge."""
     from legatee.theory.conditions import condition_4_1
 
     table = Table("Condition 4.1, C = 1", "task", "value", "bound", "margin")
@@ -236,6 +290,6 @@ def _show_conditions(setting: Setting) -> None:
             f"{line.bound:.3g}",
             f"{line.margin:+.1f} decades",
         )
-    console = Console(highlight=False)
-    console.print("Not every run ended well; what the paper asks for, line by line:")
-    console.print(table)
+    output = console()
+    output.print("Some runs did not converge. The paper's assumptions, line by line:")
+    output.print(table)

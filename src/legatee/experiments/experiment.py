@@ -1,6 +1,6 @@
 """What an experiment is: a grid to simulate, and how its results become a figure and verdicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -64,7 +64,11 @@ class Experiment:
 
 
 def sweeps(
-    *axes: dict[str, Any], quick: int, full: int, base: Setting = PAPER, log_steps: int = 2
+    *axes: dict[str, Any],
+    quick: int,
+    full: int,
+    base: Setting = PAPER,
+    record_steps: Sequence[int] = (),
 ) -> dict[str, tuple[Sweep, ...]]:
     """Return the quick and the full sweeps of grids that are the same for both.
 
@@ -73,7 +77,7 @@ def sweeps(
         quick: Seeds of the quick sweeps [count].
         full: Seeds of the full ones [count].
         base: What the settings have in common.
-        log_steps: Steps to look at [count].
+        record_steps: Steps at which networks are measured, beside the first and the last [count].
 
     Returns:
         ``quick`` and ``full``.
@@ -81,7 +85,8 @@ def sweeps(
     grids = [Grid(base=base, axes=each) for each in axes]
     return {
         size: tuple(
-            Sweep(grid=grid, seeds=tuple(range(seeds)), log_steps=log_steps) for grid in grids
+            Sweep(grid=grid, seeds=tuple(range(seeds)), record_steps=tuple(record_steps))
+            for grid in grids
         )
         for size, seeds in (("quick", quick), ("full", full))
     }

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def pseudo_values(values: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def pseudo_values(values: np.ndarray, statistic: Callable[[np.ndarray], ArrayLike]) -> np.ndarray:
     """Return the jackknife's pseudo-values of a statistic of the mean over seeds.
 
     A single seed is too noisy for such a statistic: each seed is left out in turn instead. The

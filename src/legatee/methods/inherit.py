@@ -13,8 +13,9 @@ from legatee.plans.plan import TransferPlan
 from legatee.plans.receipt import Receipt
 from legatee.surgery.applying.apply import inherit
 from legatee.surgery.planning.plan import plan
+from legatee.surgery.planning.rules import find
 
-DATA_RULES = ("active", "signal")  # they rank channels by what these compute from data
+NEEDED_DATA = ("data", "labels")  # what a rule that looks at data needs
 
 
 class Planned(Method):
@@ -53,12 +54,14 @@ class Planned(Method):
     @property
     def needs_data(self) -> bool:
         """Whether the selection rule looks at data."""
-        return self.options.rule in DATA_RULES or callable(self.options.rule)
+        rule = self.options.rule
+        return callable(rule) or (isinstance(rule, str) and find(rule).needs in NEEDED_DATA)
 
     @property
     def depends_on_seed(self) -> bool:
         """Whether channels are drawn at random, or ranked by a function that may draw."""
-        return self.options.rule == "random" or callable(self.options.rule)
+        rule = self.options.rule
+        return callable(rule) or (isinstance(rule, str) and find(rule).draws)
 
     def plan(
         self, network: nn.Module, source: nn.Module, seed: int, data: Evidence | None = None
@@ -77,7 +80,7 @@ class Planned(Method):
         Raises:
             TransferError: If the rule looks at data and there are none, or nothing can be copied.
         """
-        if data is None and self.options.rule in DATA_RULES:
+        if data is None and self.needs_data and not callable(self.options.rule):
             raise TransferError(
                 f"the rule {self.options.rule!r} looks at training data; pass data=(inputs, labels)"
             )

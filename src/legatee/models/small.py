@@ -34,7 +34,7 @@ class Cnn(nn.Module):
         return self.head(self.pool(self.features(inputs)).flatten(1))
 
 
-class Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut around them, projected where the shape changes.
 
     Args:
@@ -79,7 +79,7 @@ class ResNet(nn.Module):
         for stage in range(3):
             for position in range((depth - 2) // 6):
                 stride = 2 if stage and not position else 1
-                blocks.append(Block(before, width * 2**stage, stride))
+                blocks.append(ResidualBlock(before, width * 2**stage, stride))
                 before = width * 2**stage
         self.blocks = nn.Sequential(*blocks)
         self.pool = nn.AdaptiveAvgPool2d(1)

@@ -31,7 +31,9 @@ def compress(positions: Iterable[int]) -> str:
         >>> compress([0, 1, 2, 3]), compress([0, 2, 4]), compress([7, 3, 4, 5])
         ('0:4', '0:5:2', '7:8,3:6')
     """
-    values = np.fromiter(positions, dtype=np.int64)
+    if not isinstance(positions, np.ndarray):
+        positions = np.fromiter(positions, dtype=np.int64)
+    values: np.ndarray = positions
     if not len(values):
         return ""
     steps = np.diff(values)

@@ -20,7 +20,7 @@ DASHES = ["-", "--", "-.", ":"]  # so that colour is never the only difference
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PlotRow:
     """One arm in a plot of intervals, already in the units shown.
 
     Attributes:
@@ -76,7 +76,7 @@ def draw_scores(advice: Advice, runs: xr.Dataset | None, scale: Scale, *, name: 
         An ``<svg>`` element.
     """
     rows = [
-        Row(
+        PlotRow(
             name=arm.name,
             colour=arm_ink(place),
             numbers=f"{scale.score(arm.score)} ± {scale.score(arm.score_error)}",
@@ -112,7 +112,7 @@ def draw_gains(advice: Advice, scale: Scale, *, name: str) -> str:
             continue
         estimate, lower, upper = arm.gain.estimate, arm.gain.lower, arm.gain.upper
         rows.append(
-            Row(
+            PlotRow(
                 name=arm.name,
                 colour=arm_ink(place),
                 numbers=f"{scale.signed(estimate)} [{scale.signed(lower)}, {scale.signed(upper)}]",
@@ -185,7 +185,7 @@ def _curve(runs: xr.Dataset, variable: str, arm: str, place: int) -> Curve:
 
 
 def _intervals(
-    rows: Sequence[Row], label: str, *, reference: Sequence[tuple[float, str]] = ()
+    rows: Sequence[PlotRow], label: str, *, reference: Sequence[tuple[float, str]] = ()
 ) -> Figure:
     """Return a figure with a row for each arm: name and numbers, below them the interval.
 

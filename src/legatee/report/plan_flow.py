@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from legatee.plans.plan import TransferPlan
 from legatee.plans.receipt import account
 
-MOST_BLOCKS = 36  # of a network that a reader can still take in [count]
-ROW = 18  # of a block in the longer column [px]
-THICK = 12  # of a line by which a block is filled whole [px]
-THIN = 1  # of a line by which next to nothing is filled [px]
-LONG_NUMBER = 10  # a name of so many digits is no number of a row [characters]
+MOST_BLOCKS = 36  # blocks of a network in a drawing that can still be read [count]
+ROW = 18  # height of a block in the longer column [px]
+THICK = 12  # width of the line of a block that is inherited whole [px]
+THIN = 1  # least width of a line [px]
+LONG_NUMBER = 10  # a name of so many digits is not the number of a block [characters]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Drawing:
 
 
 def blocks(plan: TransferPlan) -> Drawing | None:
-    """Return what feeds what, with names cut as deep as a reader can still take in.
+    """Return which blocks inherit from which, as many levels deep as can still be read.
 
     Args:
         plan: The transfer to draw.

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from legatee.plans.plan import Move, TransferPlan, Untouched
 from legatee.plans.receipt import TensorAccount, account
 
-OPEN_MODULES = 24  # the picture of a larger network starts with its stages folded
+OPEN_MODULES = 24  # a network with more modules is shown with its stages folded
 WAYS = {
     "bicubic": "resized (bicubic)",
     "sum": "input channels summed to one",
     "cycle": "input channels repeated in turn",
-    "pad": "laid into the middle of a larger kernel",
+    "pad": "placed in the middle of a larger kernel",
 }
 
 Rows = list[tuple[tuple[str, ...], "Part"]]
@@ -27,7 +27,7 @@ class Part:
         elements: Elements it has [count].
         inherited_elements: Elements of it that are inherited [count].
         shape: Its shape, ``None`` for a module.
-        sources: The parts of the source it inherits from, ``""`` for all of it.
+        sources: The parts of the source it inherits from, ``""`` for the whole source.
         reasons: Why it, or what it holds, inherits nothing, each reason once.
         moves: What a tensor inherits, empty for a module.
         parts: What it holds, empty for a tensor.
@@ -52,7 +52,7 @@ class Part:
 
     @property
     def origin(self) -> str:
-        """Where its values come from, or why they come from nowhere."""
+        """Where its values come from, or why nothing is inherited."""
         if not self.sources:
             return _some(self.reasons)
         if self.sources == (self.path,):
@@ -61,7 +61,7 @@ class Part:
 
     @property
     def how(self) -> str:
-        """How its values are made from the source's, empty where none are."""
+        """How its values are computed from the source's; empty where nothing is inherited."""
         return ", ".join(self._ways)
 
     @property
@@ -92,7 +92,7 @@ def picture(plan: TransferPlan) -> tuple[Part, ...]:
 
 
 def _tensor(tensor: TensorAccount, entries: Sequence[Move | Untouched]) -> Part:
-    """Return one tensor, of which a plan says this, as a part without parts."""
+    """Return one tensor, with its entries in the plan, as a part without parts."""
     return Part(
         path=tensor.target,
         name=tensor.target,

@@ -22,8 +22,13 @@ from legatee.simulator.span import draw, kept_coordinates
 from legatee.simulator.train import Descent, Lesson
 from legatee.world.setting import Setting
 
-PRODUCT, RESPONSE, DRAW = 2e-11, 8e-10, 2e-8  # a multiplication, a pre-activation, a normal [s]
-LOOK, INNER, TEST = 6e-5, 2e-10, 4e-8  # at a network; a double-precision product; a test point [s]
+# Times that a run is estimated from, measured on one core by benchmarks/sweep_speed.py.
+PRODUCT = 2e-11  # a multiplication [s]
+RESPONSE = 8e-10  # a pre-activation [s]
+DRAW = 2e-8  # a normal number [s]
+RECORD = 6e-5  # a network, to be measured [s]
+INNER = 2e-10  # a multiplication in double precision [s]
+TEST = 4e-8  # a test point [s]
 Cell = tuple[Setting, int]  # a setting and a seed
 Measured = dict[str, np.ndarray]
 
@@ -35,7 +40,7 @@ class How:
     Attributes:
         device: Where.
         dtype: What training and test compute in.
-        log_steps: How many steps to look at, evenly spread, or which.
+        record_steps: Steps at which networks are measured, beside the first and the last [count].
         test_draws: Test points for each task, each standing for four samples [count].
         coefficients: Filters per sign and samples to make room for if every coefficient is kept,
             else ``None`` [count].
@@ -43,41 +48,32 @@ class How:
 
     device: torch.device
     dtype: torch.dtype
-    log_steps: int | tuple[int, ...]
+    record_steps: tuple[int, ...]
     test_draws: int
     coefficients: tuple[int, int] | None
 
     @property
-    def looks(self) -> int:
-        """Steps that are looked at in every training [count]."""
-        return self.log_steps if isinstance(self.log_steps, int) else len(self.log_steps) + 2
-
-    def logged(self, steps: int) -> list[int]:
-        """Return the steps to look at in a training.
-
-        Args:
-            steps: Steps of the training [count].
-
-        Returns:
-            Their numbers in order, the first and the last among them; equally many for every
-            training, so that one may come twice.
-        """
-        if isinstance(self.log_steps, int):
-            return evenly(self.log_steps, steps)
-        return sorted([0, *(min(max(step, 0), steps) for step in self.log_steps), steps])
+    def records(self) -> int:
+        """Steps at which every network is measured [count]."""
+        return len(self.record_steps) + 2
 
 
-def evenly(looks: int, steps: int) -> list[int]:
-    """Return steps of a training, evenly spread, the first and the last among them.
+def recorded(record_steps: Iterable[int], steps: int) -> list[int]:
+    """Return the steps of a training at which its network is measured.
 
     Args:
-        looks: How many [count, >= 2].
+        record_steps: Steps to record beside the first and the last, in order [count, >= 1].
         steps: Steps of the training [count].
 
     Returns:
-        Their numbers in order; where there are too few, some come twice.
+        Their numbers in order. A step beyond the end is the end, so that all trainings have equally
+        many.
+
+    Example:
+        >>> recorded((10, 30), 50), recorded((10, 30), 20)
+        ([0, 10, 30, 50], [0, 10, 20, 20])
     """
-    return [round(steps * i / (looks - 1)) for i in range(looks)]
+    return [0, *(min(step, steps) for step in record_steps), steps]
 
 
 def shape_of(setting: Setting) -> tuple[object, ...]:
@@ -115,12 +111,12 @@ def bytes_of(setting: Setting, how: How) -> int:
     return total
 
 
-def seconds_of(setting: Setting, looks: int, test_draws: int) -> float:
+def seconds_of(setting: Setting, records: int, test_draws: int) -> float:
     """Return about how long one run of a setting takes a core of today, upstream to inherited.
 
     Args:
         setting: The setting.
-        looks: Steps that are looked at in every training [count].
+        records: Steps at which every network is measured [count].
         test_draws: Test points for each task [count].
 
     Returns:
@@ -131,8 +127,8 @@ def seconds_of(setting: Setting, looks: int, test_draws: int) -> float:
         filters = 2 * task.m
         step = filters * task.n * (min(task.n, 2 * kept) * 2 * PRODUCT + RESPONSE)
         test = test_draws * (TEST + filters**2 * 2 * PRODUCT)
-        look = LOOK + filters**2 * kept * INNER + test
-        seconds += trainings * (task.steps * step + looks * look)
+        record = RECORD + filters**2 * kept * INNER + test
+        seconds += trainings * (task.steps * step + records * record)
         seconds += task.n * kept * DRAW + task.n**2 * kept * PRODUCT
     return seconds + test_draws * filters * DRAW
 
@@ -243,7 +239,7 @@ class World:
 def _follow(descent: Descent, task: int, world: World, before: Coefficients) -> dict[str, Tensor]:
     """Train a batch of networks; return what was measured on the way ``[S, step, ...]``."""
     records, now = [], 0
-    for step in world.how.logged(world.tasks[task].steps):
+    for step in recorded(world.how.record_steps, world.tasks[task].steps):
         if step > now:
             descent.advance(step - now)
         now = step

@@ -49,7 +49,7 @@ def simulate_deep(
     seeds: int | Iterable[int],
     *,
     layers: int,
-    device: str | None = None,
+    device: str = "cpu",
     dtype: str = "float32",
     test_draws: int = 500,
 ) -> xr.Dataset:
@@ -64,7 +64,7 @@ def simulate_deep(
         settings: What to simulate: a setting, several, or a grid.
         seeds: Seeds, or how many of them, from 0 on.
         layers: Layers, the fixed outputs among them; 2 is the paper's network [count, >= 2].
-        device: Where, such as ``"cuda"``; ``None`` is the CPU.
+        device: Where to compute, such as ``"cuda"``.
         dtype: ``"float32"`` or ``"float64"``.
         test_draws: Test points of each seed and task; each stands for four samples [count].
 
@@ -93,12 +93,12 @@ def simulate_deep(
     depth = LAYERS.check("layers", layers)
     for setting in chosen:
         if setting.inherit != "random":
-            raise SettingError(f"inherit is {setting.inherit}; deeper networks know only random")
+            raise SettingError(f"inherit is {setting.inherit}; deeper networks support only random")
     how = how_of(
         chosen,
         device=device,
         dtype=dtype,
-        log_steps=2,
+        record_steps=(),
         test_draws=test_draws,
         coefficients=False,
     )

@@ -1,13 +1,14 @@
-"""Gradient descent on the CPU, one run after another, compiled: what `train.py` says, fast.
+"""Gradient descent on the CPU, one run after another, compiled: a fast version of `train.py`.
 
-Two things make it fast. Samples are dealt into blocks so small that OpenBLAS multiplies them as
+Two things make it fast. Samples are split into blocks so small that OpenBLAS multiplies them as
 they lie, instead of first copying them into an order of its own, which for 40 filters costs as
 much as multiplying. And a block goes from its product through the network's response to its next
 coefficients while it is in the innermost cache.
 """
 
-import numba
 import numpy as np
+
+from legatee.compiling import compiled
 
 Array = np.ndarray
 
@@ -16,7 +17,7 @@ FAST = {"reassoc", "contract", "nsz", "arcp", "afn"}
 MULTIPLIED_AS_IT_LIES = 10**6  # rows times columns times depth, in OpenBLAS
 WIDEST, NARROWEST = 128, 64  # samples in a block [count]
 
-_compiled = numba.njit(cache=True, fastmath=FAST, error_model="numpy", nogil=True)
+_compiled = compiled(fastmath=FAST, error_model="numpy", nogil=True)
 
 
 def block_width(samples: int, filters: int) -> int:

@@ -1,16 +1,17 @@
-"""Names, dimensions, units and coordinates of what was measured."""
+"""Names, dimensions, units and coordinates of the measurements."""
 
 from importlib.metadata import version
 
 import numpy as np
 import xarray as xr
 
-from legatee.simulator.batch import How, Measured
+from legatee.simulator.batch import How, Measured, recorded
 from legatee.simulator.span import by_samples, kept_coordinates
 from legatee.world.quantity import QUANTITIES
-from legatee.world.setting import FIELDS, Setting, Value
+from legatee.world.setting import FIELDS, TASKS, Setting, Value
 
 RUNS = ("upstream", "scratch", "inherited")
+TASK_OF_RUN = {"upstream": 0, "scratch": 1, "inherited": 1}  # its place in ``Setting.resolved``
 STATUSES = ("done", "not_converged", "not_finite", "diverged")
 _CELL = ("setting", "seed")
 _EACH = (*_CELL, "run", "step")
@@ -55,16 +56,16 @@ def label(settings: list[Setting], seeds: list[int], how: How, results: Measured
         data[name] = (dims, values, {"units": units, "long_name": about})
     status = _status(settings, results["train_loss"], results["test_accuracy"])
     data["status"] = ((*_CELL, "run"), status, {"long_name": "how training ended"})
-    tasks = [[s.resolved[k] for k in (0, 1, 1)] for s in settings]  # of the three runs
+    tasks = [[s.resolved[TASK_OF_RUN[run]] for run in RUNS] for s in settings]
     coords: dict[str, tuple] = {
         "seed": ("seed", seeds),
         "run": ("run", list(RUNS)),
-        "task": ("task", ["upstream", "downstream"]),
+        "task": ("task", list(TASKS)),
         "sign": ("sign", [1, -1]),
         "statistic": ("statistic", ["mean", "spread"]),
         "step_number": (
             ("setting", "run", "step"),
-            [[how.logged(task.steps) for task in three] for three in tasks],
+            [[recorded(how.record_steps, task.steps) for task in three] for three in tasks],
             {"units": "count", "long_name": "steps of gradient descent taken"},
         ),
         "coordinates": (
@@ -90,7 +91,7 @@ def _field_columns(settings: list[Setting]) -> dict[str, tuple[list[Value], dict
     columns: dict[str, tuple[list[Value], dict[str, str]]] = {}
     for name in FIELDS:
         task, dot, own = name.rpartition(".")
-        which = ("upstream", "downstream").index(task) if dot else 0
+        which = TASKS.index(task) if dot else 0
         values = [getattr(s.resolved[which] if dot else s, own) for s in settings]
         quantity = QUANTITIES.get(name)
         labels = {"units": quantity.units, "long_name": quantity.about} if quantity else {}
@@ -99,7 +100,7 @@ def _field_columns(settings: list[Setting]) -> dict[str, tuple[list[Value], dict
 
 
 def _status(settings: list[Setting], loss: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
-    """Say how every training ended ``[setting, seed, run]``."""
+    """Return how every training ended ``[setting, seed, run]``."""
     first, last = loss[..., 0], loss[..., -1]
     finite = np.isfinite(last) & np.isfinite(accuracy).all(-1)
     keep = [

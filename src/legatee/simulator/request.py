@@ -1,4 +1,4 @@
-"""What was asked for, checked before anything is computed."""
+"""The arguments of a simulation, checked before anything is computed."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -8,13 +8,12 @@ import torch
 from legatee.errors import LegateeError, SettingError, UnknownNameError
 from legatee.simulator.batch import How, bytes_of
 from legatee.simulator.label import RUNS
-from legatee.world.quantity import Quantity
+from legatee.world.quantity import Quantity, brief
 from legatee.world.setting import Setting
 
 GIB = 2**30
 SMALLEST = {"float32": 1e-30, "float64": 1e-290}  # numbers that are safe from underflow
-_STEPS = Quantity(about="steps to look at", units="count", low=2, whole=True)
-_STEP = Quantity(about="a step to look at", units="count", whole=True)
+_STEP = Quantity(about="a step to record", units="count", whole=True)
 _SEEDS = Quantity(about="seeds", units="count", low=1, whole=True)
 _SEED = Quantity(about="a seed", units="1", whole=True)
 _DRAWS = Quantity(about="test points", units="count", low=2, whole=True)
@@ -24,9 +23,9 @@ _MEMORY = Quantity(about="memory of a batch", units="GiB", low=1e-12)
 def how_of(
     settings: list[Setting],
     *,
-    device: str | None,
+    device: str,
     dtype: str,
-    log_steps: int | Iterable[int],
+    record_steps: Iterable[int],
     test_draws: int,
     coefficients: bool,
 ) -> How:
@@ -36,7 +35,7 @@ def how_of(
         settings: The settings.
         device: As :func:`~legatee.simulator.run.simulate` takes it, as all that follows.
         dtype: See there.
-        log_steps: See there.
+        record_steps: See there.
         test_draws: See there.
         coefficients: See there.
 
@@ -48,24 +47,24 @@ def how_of(
         UnknownNameError: If there is no such ``dtype``.
         LegateeError: If there is no such device here.
     """
-    if dtype not in SMALLEST:
-        raise UnknownNameError("dtype", str(dtype), SMALLEST)
+    if not isinstance(dtype, str) or dtype not in SMALLEST:
+        raise UnknownNameError("dtype", brief(dtype).strip("'"), SMALLEST)
     tasks = [task for setting in settings for task in setting.resolved]
     room = (max(task.m for task in tasks), max(task.n for task in tasks))
     return How(
         device=_device(device),
         dtype=getattr(torch, dtype),
-        log_steps=_log(log_steps),
+        record_steps=_record_steps(record_steps),
         test_draws=_DRAWS.check("test_draws", test_draws),
         coefficients=room if coefficients else None,
     )
 
 
-def settings_of(given: Setting | Iterable[Setting]) -> list[Setting]:
+def settings_of(settings: Setting | Iterable[Setting]) -> list[Setting]:
     """Return the settings to simulate.
 
     Args:
-        given: One, several, or a grid of them.
+        settings: One, several, or a grid of them.
 
     Returns:
         At least one.
@@ -73,22 +72,22 @@ def settings_of(given: Setting | Iterable[Setting]) -> list[Setting]:
     Raises:
         SettingError: If there is none, or something else.
     """
-    chosen = [given] if isinstance(given, Setting) else given
+    chosen = [settings] if isinstance(settings, Setting) else settings
     if not isinstance(chosen, Iterable):
-        raise SettingError(f"settings is {given!r}; expected a Setting, several, or a Grid")
+        raise SettingError(f"settings is {brief(settings)}; expected a Setting, several, or a Grid")
     chosen = list(chosen)
-    if wrong := [one for one in chosen if not isinstance(one, Setting)]:
-        raise SettingError(f"settings holds {wrong[0]!r}; expected a Setting")
+    if wrong := [value for value in chosen if not isinstance(value, Setting)]:
+        raise SettingError(f"settings holds {brief(wrong[0])}; expected a Setting")
     if not chosen:
         raise SettingError("there is no setting to simulate; give one or more")
     return chosen
 
 
-def seeds_of(given: int | Iterable[int]) -> Sequence[int]:
+def seeds_of(seeds: int | Iterable[int]) -> Sequence[int]:
     """Return the seeds to simulate.
 
     Args:
-        given: The seeds, or how many of them.
+        seeds: The seeds, or how many of them.
 
     Returns:
         At least one.
@@ -96,12 +95,12 @@ def seeds_of(given: int | Iterable[int]) -> Sequence[int]:
     Raises:
         SettingError: If there is none, one comes twice, or one is no whole number from 0 on.
     """
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        return range(_SEEDS.check("seeds", given))
-    seeds = [_SEED.check("an element of seeds", seed) for seed in given]
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise SettingError(f"seeds is {seeds}; expected one or more, none twice")
-    return seeds
+    if isinstance(seeds, str) or not isinstance(seeds, Iterable):
+        return range(_SEEDS.check("seeds", seeds))
+    chosen = [_SEED.check("an element of seeds", seed) for seed in seeds]
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise SettingError(f"seeds is {brief(chosen)}; expected one or more, none twice")
+    return chosen
 
 
 def memory_of(settings: list[Setting], seeds: Sequence[int], how: How, memory: float) -> float:
@@ -131,30 +130,31 @@ def memory_of(settings: list[Setting], seeds: Sequence[int], how: How, memory: f
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     m, n = how.coefficients or (0, 0)
     runs = len(settings) * len(seeds)
-    kept = 8 * runs * len(RUNS) * how.looks * (18 + 2 * m * (3 + 2 * n))
+    kept = 8 * runs * len(RUNS) * how.records * (18 + 2 * m * (3 + 2 * n))
     one = max(bytes_of(setting, how) for setting in settings)
     if kept + one > there:
         raise LegateeError(
             f"{runs} runs need {(kept + one) / GIB:.1f} GiB, {one / GIB:.1f} for the largest and "
             f"{kept / GIB:.1f} for the results; this machine has {there / GIB:.1f}; simulate "
-            "fewer at a time, smaller ones, or fewer steps to look at"
+            "fewer or smaller settings at a time, or record fewer steps"
         )
     return _MEMORY.check("memory", memory) * GIB
 
 
-def _log(given: int | Iterable[int]) -> int | tuple[int, ...]:
-    """Return how many steps to look at, or which."""
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        return _STEPS.check("log_steps", given)
-    return tuple(_STEP.check("an element of log_steps", step) for step in given)
+def _record_steps(steps: Iterable[int]) -> tuple[int, ...]:
+    """Return the steps to record beside the first, each once and in order."""
+    if isinstance(steps, str) or not isinstance(steps, Iterable):
+        raise SettingError(f"record_steps is {brief(steps)}; expected a list of steps")
+    checked = {_STEP.check("an element of record_steps", step) for step in steps}
+    return tuple(sorted(checked - {0}))
 
 
-def _device(name: str | None) -> torch.device:
+def _device(name: str) -> torch.device:
     """Return the device to compute on, which exists."""
     try:
-        device = torch.device("cpu" if name is None else str(name))
+        device = torch.device(str(name))
         torch.zeros(1, device=device).cpu()  # it must hold numbers and give them back
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         cause = str(error).split("\n")[0][:200]
-        raise LegateeError(f"cannot simulate on device {name!r}: {cause}") from error
+        raise LegateeError(f"cannot simulate on device={name!r} (--device): {cause}") from error
     return device

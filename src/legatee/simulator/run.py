@@ -1,4 +1,4 @@
-"""The front door: settings and seeds in, a labelled dataset out."""
+"""The front door: simulates settings under seeds and returns a labelled dataset."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +22,9 @@ def simulate(  # noqa: PLR0913 - a front door
     settings: Setting | Iterable[Setting],
     seeds: int | Iterable[int],
     *,
-    device: str | None = None,
+    device: str = "cpu",
     dtype: str = "float32",
-    log_steps: int | Iterable[int] = 2,
+    record_steps: Iterable[int] = (),
     test_draws: int = 500,
     coefficients: bool = False,
     memory: float = 0.5,
@@ -40,10 +40,10 @@ def simulate(  # noqa: PLR0913 - a front door
     Args:
         settings: What to simulate: a setting, several, or a :class:`~legatee.world.grid.Grid`.
         seeds: Seeds, or how many of them, from 0 on.
-        device: Where, such as ``"cuda"``; ``None`` is the CPU.
+        device: Where to compute, such as ``"cuda"``.
         dtype: ``"float32"`` or ``"float64"``; what training and test compute in.
-        log_steps: How many steps of every training to look at, evenly spread, or which; the first
-            and the last are always among them.
+        record_steps: Steps at which networks are measured, beside the first and the last; a step
+            beyond the end of a training is its end [count].
         test_draws: Test points of each seed and task; each stands for four samples, itself and
             its negative with either label [count].
         coefficients: Whether to keep every coefficient of the signal-noise decomposition.
@@ -80,7 +80,7 @@ def simulate(  # noqa: PLR0913 - a front door
         chosen,
         device=device,
         dtype=dtype,
-        log_steps=log_steps,
+        record_steps=record_steps,
         test_draws=test_draws,
         coefficients=coefficients,
     )

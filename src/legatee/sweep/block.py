@@ -34,7 +34,7 @@ class Block:
     part: Sweep
     block: Mapping[str, int]
     unit: Unit
-    device: str | None
+    device: str
 
     @property
     def spans(self) -> dict[str, range]:
@@ -92,7 +92,7 @@ def _compute(block: Block, store: Store) -> int:
         "test_draws": part.test_draws,
     }
     if part.layers == 2:
-        found = simulate(*runs, log_steps=part.log_steps, **how)
+        found = simulate(*runs, record_steps=part.record_steps, **how)
     else:
         found = simulate_deep(*runs, layers=part.layers, **how)
     bad = int((found["status"] != "done").sum())

@@ -1,4 +1,4 @@
-"""What a sweep is: settings, seeds, how they are simulated, and how that lies on disk."""
+"""A sweep: settings, seeds, how they are simulated, and how the results are laid out on disk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,19 +15,19 @@ from legatee.simulator.deep import LAYERS, MEASURED_DEEP
 from legatee.simulator.label import MEASURED, RUNS, STATUSES
 from legatee.simulator.request import how_of, seeds_of
 from legatee.world.grid import Grid
-from legatee.world.setting import Setting, fields
+from legatee.world.setting import TASKS, Setting, fields
 
 BLOCK_SECONDS = 10.0  # that a unit of work takes at most, about: little is lost with it [s]
 SAMPLE = 256  # settings that a cell's time is estimated from [count]
-MOST = 10**6  # values along an axis: more are a slip [count]
+MOST = 10**6  # seeds: more are a mistake [count]
 DEEP = 5  # times as long for each layer without a compiled kernel [ratio]
 BLOCKS = 32  # that work is divided into at least, where these take a second or more [count]
 SIDES: dict[str, list] = {
-    "task": ["upstream", "downstream"],
+    "task": list(TASKS),
     "sign": [1, -1],
     "statistic": ["mean", "spread"],
 }
-OPTIONS = ("log_steps", "test_draws", "dtype", "layers")
+OPTIONS = ("record_steps", "test_draws", "dtype", "layers")
 CODES = {status: code for code, status in enumerate(("missing", *STATUSES))}  # on disk
 Box = dict[str, tuple]  # for each axis, and for "seed", some of its values
 
@@ -39,8 +39,8 @@ class Sweep:
     Attributes:
         grid: The settings.
         seeds: Which seeds; runs of settings under the same one are paired.
-        log_steps: Steps of every training to look at, evenly spread, the first and the last among
-            them [count, >= 2].
+        record_steps: Steps at which networks are measured, beside the first and the last; a step
+            beyond the end of a training is its end [count].
         test_draws: Test points of each seed and task [count, >= 2].
         dtype: What to compute in, ``float32`` or ``float64``.
         layers: Layers of the networks, the fixed outputs among them; of more than two, the
@@ -60,36 +60,40 @@ class Sweep:
 
     grid: Grid
     seeds: tuple[int, ...]
-    log_steps: int = 2
+    record_steps: tuple[int, ...] = ()
     test_draws: int = 500
     dtype: str = "float32"
     layers: int = 2
 
     def __post_init__(self) -> None:
-        if not isinstance(self.log_steps, int):
-            raise SettingError(f"log_steps is {self.log_steps!r}; expected a whole number >= 2")
         LAYERS.check("layers", self.layers)
-        if self.layers > 2 and self.log_steps > 2:
-            raise SettingError(
-                f"log_steps is {self.log_steps}; networks of {self.layers} layers are looked at "
-                "before training and after it, twice"
-            )
         if len(self.seeds) > MOST:
-            raise SettingError(f"there are {len(self.seeds)} seeds; expected {MOST} at most")
+            raise SettingError(f"there are {len(self.seeds):,} seeds; expected {MOST:,} at most")
         object.__setattr__(self, "seeds", tuple(seeds_of(self.seeds)))
-        how_of(
+        how = how_of(
             [self.grid[0]],
-            device=None,
+            device="cpu",
             dtype=self.dtype,
-            log_steps=self.log_steps,
+            record_steps=self.record_steps,
             test_draws=self.test_draws,
             coefficients=False,
         )
+        object.__setattr__(self, "record_steps", how.record_steps)
+        if self.layers > 2 and self.record_steps:
+            raise SettingError(
+                f"record_steps is {list(self.record_steps)}; networks of {self.layers} layers are "
+                "measured only before and after training, so leave it out"
+            )
 
     @property
     def box(self) -> Box:
         """The values of every axis, seeds included."""
         return {**self.grid.axes, "seed": self.seeds}
+
+    @property
+    def records(self) -> int:
+        """Steps at which every network is measured [count]."""
+        return len(self.record_steps) + 2
 
     @property
     def cells(self) -> int:
@@ -98,7 +102,7 @@ class Sweep:
 
     def seconds(self, number: int) -> float:
         """Return about how long one cell of a setting takes [s]."""
-        two = seconds_of(self.grid[number], self.log_steps, self.test_draws)
+        two = seconds_of(self.grid[number], self.records, self.test_draws)
         return two if self.layers == 2 else DEEP * (self.layers - 1) * two
 
     def within(self, box: Box) -> "Sweep":
@@ -126,7 +130,7 @@ def layout_of(part: Sweep, block: Mapping[str, int]) -> Layout:
     """Return how a part lies on disk."""
     coords: dict[str, list] = {d: list(c) for d, (_, c) in part.grid.coords.items()}
     coords = {dim: coords[dim] for dim in part.grid.dims} | {"seed": list(part.seeds)}
-    coords |= {"run": list(RUNS), "step": list(range(part.log_steps)), **SIDES}
+    coords |= {"run": list(RUNS), "step": list(range(part.records)), **SIDES}
     common = {
         f"setting {name}": value
         for name, value in fields(part.grid.base).items()
@@ -148,7 +152,7 @@ def layout_of(part: Sweep, block: Mapping[str, int]) -> Layout:
             **common,
             "axes": [[name, list(values)] for name, values in part.grid.axes.items()],  # in order
             "seeds": list(part.seeds),
-            **{name: getattr(part, name) for name in OPTIONS},
+            **options_of(part),
             "version": version("legatee"),
             "block": dict(block),
         },
@@ -178,6 +182,13 @@ def dims_of(part: Sweep) -> tuple[str, ...]:
     return (*part.grid.dims, "seed")
 
 
+def options_of(sweep: Sweep) -> dict[str, Any]:
+    """Return how the cells of a sweep are simulated, as JSON holds it."""
+    return {name: getattr(sweep, name) for name in OPTIONS} | {
+        "record_steps": list(sweep.record_steps)
+    }
+
+
 def sweep_of(identity: Mapping[str, Any], box: Box) -> Sweep:
     """Return the sweep that a part belongs to."""
     own = {k.removeprefix("setting "): v for k, v in identity.items() if k.startswith("setting ")}
@@ -190,5 +201,5 @@ def sweep_of(identity: Mapping[str, Any], box: Box) -> Sweep:
         )
     }
     base = Setting.of({name: value for name, value in (own | first).items() if value is not None})
-    options = {name: identity[name] for name in OPTIONS if name in identity}
+    options = {name: identity[name] for name in OPTIONS}
     return Sweep(grid=Grid(base=base, axes=axes), seeds=box["seed"], **options)

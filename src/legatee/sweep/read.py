@@ -13,8 +13,8 @@ import xarray as xr
 from legatee.errors import OutputError, UnknownNameError
 from legatee.results import check
 from legatee.results import load as load_store
-from legatee.simulator.batch import evenly
-from legatee.simulator.label import RUNS
+from legatee.simulator.batch import recorded
+from legatee.simulator.label import RUNS, TASK_OF_RUN
 from legatee.sweep.declare import CODES, SIDES, Box, Sweep, sweep_of, variables_of
 from legatee.sweep.parts import part_of, paths_of
 from legatee.world.quantity import QUANTITIES
@@ -164,11 +164,11 @@ def _steps(sweep: Sweep) -> tuple[tuple[str, ...], np.ndarray, dict[str, str]]:
     grid = sweep.grid
     along = [i for i, name in enumerate(grid.axes) if set(name.split(",")) & set(STEPS)]
     sizes = [grid.shape[i] for i in along]
-    looked = np.empty((*sizes, len(RUNS), sweep.log_steps), int)
+    looked = np.empty((*sizes, len(RUNS), sweep.records), int)
     for at in np.ndindex(*sizes):
         place = np.zeros(len(grid.shape), int)
         place[along] = at
         tasks = grid[int(np.ravel_multi_index(tuple(place), grid.shape))].resolved
-        looked[at] = [evenly(sweep.log_steps, tasks[k].steps) for k in (0, 1, 1)]
+        looked[at] = [recorded(sweep.record_steps, tasks[TASK_OF_RUN[run]].steps) for run in RUNS]
     dims = (*(grid.dims[i] for i in along), "run", "step")
     return dims, looked, {"units": "count", "long_name": "steps taken"}

@@ -1,4 +1,4 @@
-"""The front door: simulate a sweep, or go on with one."""
+"""The front door: simulate a sweep, or resume one."""
 
 import os
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ def run(
     out: str | os.PathLike[str],
     *,
     workers: Workers | None = None,
-    device: str | None = None,
+    device: str = "cpu",
     provenance: Mapping[str, Any] | None = None,
     repair: bool = False,
 ) -> xr.Dataset:
-    """Simulate a sweep, or go on with one that was interrupted or is to become larger.
+    """Simulate a sweep, or resume one that was interrupted or is to become larger.
 
     All of it is read into memory in the end; where that is too much, call :func:`fill` and
     :func:`~legatee.sweep.read.load` some variables.
@@ -39,7 +39,7 @@ def run(
         sweep: What to simulate.
         out: Folder that holds it.
         workers: Who computes; two processes of this machine if ``None``.
-        device: Where the workers compute; the CPU if ``None``.
+        device: Where the workers compute.
         provenance: What to record beside new results; version, commit, command and date if
             ``None``.
         repair: Whether to read all that is there and compute what is damaged again.
@@ -73,7 +73,7 @@ def fill(
     out: str | os.PathLike[str],
     *,
     workers: Workers | None = None,
-    device: str | None = None,
+    device: str = "cpu",
     provenance: Mapping[str, Any] | None = None,
     repair: bool = False,
 ) -> None:
@@ -98,7 +98,7 @@ def fill(
     probe.unlink()
     about = where_from("legatee.sweep.run") if provenance is None else provenance
     blocks = []
-    for part, store in parts_of(sweep, folder, {"device": device or "cpu", **about}):
+    for part, store in parts_of(sweep, folder, {"device": device, **about}):
         if repair:
             for unit in store.damaged():
                 store.forget(unit)

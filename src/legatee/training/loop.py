@@ -162,7 +162,7 @@ class TrainingLoop:
             for epoch in range(first, (stop_after or self.epochs) + 1):
                 loss = training.epoch(epoch)
                 if state is not None:
-                    training.save(state, epoch)
+                    training.record(state, epoch)
                 if on_epoch is not None:
                     on_epoch(epoch, loss)
                 if not isfinite(loss):
@@ -248,7 +248,7 @@ class _Training:
         targets = targets.float() if targets.is_floating_point() else targets
         return inputs.to(self.device), targets.to(self.device)
 
-    def save(self, state: TrainingState, epoch: int) -> None:
+    def record(self, state: TrainingState, epoch: int) -> None:
         """Note where the training stands; the network's tensors are copied."""
         weights = self.prepared.network.state_dict()
         state.epoch = epoch
@@ -260,7 +260,7 @@ class _Training:
         """Continue where an earlier training stopped."""
         if state.epoch:
             self.prepared.network.load_state_dict(state.network)
-            self.optimizer.load_state_dict(state.optimizer)
+            self.optimizer.load_state_dict(deepcopy(state.optimizer))  # else its tensors are shared
             self.order.set_state(state.random["order"])
             restore_random(state.random, self.device)
 

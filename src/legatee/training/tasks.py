@@ -16,7 +16,7 @@ SCORED_AT_ONCE = 500  # examples in one forward pass when nothing is learned [co
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class TrainingTask:
     """What a dataset asks of a network.
 
     Attributes:
@@ -43,7 +43,7 @@ class Task:
         return torch.where(finite, right.mean(1), 0.0)
 
 
-def task_for(data: Data) -> Task:
+def task_for(data: Data) -> TrainingTask:
     """Return what a dataset asks of a network; its targets are looked at once.
 
     Args:
@@ -52,7 +52,7 @@ def task_for(data: Data) -> Task:
     Returns:
         The task.
     """
-    return Task(kind=task_of(data), classes=len(class_names_of(data) or ()))
+    return TrainingTask(kind=task_of(data), classes=len(class_names_of(data) or ()))
 
 
 def score_examples(network: nn.Module, data: Data) -> Tensor:
@@ -81,7 +81,7 @@ def score_examples(network: nn.Module, data: Data) -> Tensor:
     return torch.cat(scores).float().cpu()
 
 
-def outputs_of(network: nn.Module, inputs: Tensor, task: Task) -> Tensor:
+def outputs_of(network: nn.Module, inputs: Tensor, task: TrainingTask) -> Tensor:
     """Return a network's outputs, refused unless they fit the task.
 
     Args:

@@ -91,9 +91,9 @@ def read(*results: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]
 def _crossings(final: xr.DataArray) -> np.ndarray:
     """Return the |u| at which accuracy reaches ``GOOD``, a pseudo-value for each seed."""
 
-    def crossing(mean: np.ndarray) -> np.ndarray:
+    def crossing(mean: np.ndarray) -> float:
         rising = np.maximum.accumulate(mean)
-        return np.interp(GOOD, rising, U_NORMS)
+        return float(np.interp(GOOD, rising, U_NORMS))
 
     return pseudo_values(final.transpose("u_norm", "seed").values, crossing)
 

@@ -88,8 +88,8 @@ def _scatter(x: np.ndarray, values: np.ndarray) -> np.ndarray:
     """
     order = np.argsort(x, kind="stable")
 
-    def scatter(mean: np.ndarray) -> np.ndarray:
-        return np.sqrt(((mean[order] - _curve(x, mean)) ** 2).mean())
+    def scatter(mean: np.ndarray) -> float:
+        return float(np.sqrt(((mean[order] - _curve(x, mean)) ** 2).mean()))
 
     return pseudo_values(values, scatter)
 

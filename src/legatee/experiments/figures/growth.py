@@ -11,7 +11,7 @@ from legatee.finding import Axis, Curves, Series
 from legatee.theory.growth import margin, noise_growth, signal_growth
 
 BASE = replace(PAPER, eta=0.25, steps=1000)
-RECORDS = 21  # recorded steps: every fiftieth [count]
+RECORDED = range(50, 1000, 50)  # steps, beside the first and the last
 CLOSE = 0.25  # how far a ratio may be from 1 [fraction]
 SAMPLES = [100, 400]
 
@@ -86,6 +86,6 @@ EXPERIMENT = Experiment(
         "(the training margin after t steps) with our constants. Both rise quickly at first and "
         "then ever more slowly, like a logarithm: longer training changes little."
     ),
-    **sweeps({"upstream.n": SAMPLES}, quick=16, full=100, base=BASE, log_steps=RECORDS),
+    **sweeps({"upstream.n": SAMPLES}, quick=16, full=100, base=BASE, record_steps=RECORDED),
     read=read,
 )

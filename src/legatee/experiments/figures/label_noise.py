@@ -53,7 +53,10 @@ def read(result: SweepResult) -> tuple[tuple[Curves, ...], tuple[Claimed, ...]]:
 EXPERIMENT = Experiment(
     name="label_noise",
     title="Wrong labels",
-    caption=("A share of the training labels of both tasks is flipped; test labels are correct."),
+    caption=(
+        "A share of the training labels of both tasks is flipped, so that both networks learn from "
+        "wrong labels too. Test labels are correct."
+    ),
     **sweeps(
         {"u_norm,downstream.v_norm": at_fixed_strength(U_NORMS), "label_noise": SHARES},
         quick=48,

@@ -76,6 +76,6 @@ EXPERIMENT = Experiment(
         "training, by the number of samples that the upstream network was trained on. Dashed "
         "lines are predicted without simulating."
     ),
-    **sweeps({"upstream.n": SAMPLES}, quick=16, full=128, log_steps=21),
+    **sweeps({"upstream.n": SAMPLES}, quick=16, full=128, record_steps=range(10, 200, 10)),
     read=read,
 )

@@ -20,7 +20,7 @@ from legatee.surgery.files.serialise import raw
 from legatee.surgery.network.catalog import architecture_digest
 
 
-class Provenance(BaseModel):
+class FileRecord(BaseModel):
     """How a file of inherited weights was made; the fields are part of the file's metadata.
 
     Attributes:
@@ -98,7 +98,7 @@ class Provenance(BaseModel):
 
 def verify(
     path: str | os.PathLike[str], source: Mapping[str, Tensor] | None = None
-) -> tuple[Provenance, TransferPlan]:
+) -> tuple[FileRecord, TransferPlan]:
     """Check that a file of inherited weights is as it was written, and agrees with its plan.
 
     Its weights, its plan and the record of how it was made must have the digests that the file
@@ -119,7 +119,7 @@ def verify(
         TransferError: If the source is not the one that the file was made from.
     """
     what = os.fspath(path)
-    record, weights = Provenance.of_file(path), read_weights(path)
+    record, weights = FileRecord.of_file(path), read_weights(path)
     plan = TransferPlan.from_json(record.plan)
     names = dict.fromkeys(entry.target for entry in plan.entries)
     if plan.digest != record.plan_digest:
@@ -138,7 +138,7 @@ def verify(
 
 def _compare(
     plan: TransferPlan,
-    record: Provenance,
+    record: FileRecord,
     weights: Mapping[str, Tensor],
     source: Mapping[str, Tensor],
     what: str,

@@ -16,7 +16,7 @@ from legatee.surgery.network.axis_roles import axis_roles
 from legatee.surgery.network.cache import Architecture, architecture
 from legatee.surgery.network.calls import Rule
 from legatee.surgery.network.example_inputs import guesses
-from legatee.surgery.network.groups import Group, coupled
+from legatee.surgery.network.groups import Group, coupled, patterns
 from legatee.surgery.network.inputs import ExampleInputs, Inputs
 from legatee.surgery.network.names import module_of, without_wrappers
 from legatee.surgery.network.trace import trace
@@ -32,9 +32,8 @@ class TensorInfo:
         shape: Its shape [count per axis].
         dtype: Its element type, such as ``"float32"``.
         trainable: Whether it is a parameter rather than a buffer.
-        axis_roles: What each axis is to the network, as
-            :func:`~legatee.surgery.network.axis_roles.axis_roles` names it; ``"unknown"`` where
-            its channels were not traced.
+        axis_roles: What each axis is (:mod:`~legatee.surgery.network.axis_roles`);
+            ``"unknown"`` where its channels were not traced.
         ties: Other names of the very same tensor.
     """
 
@@ -101,7 +100,7 @@ class Catalog:
         found = {n for g in self.groups if g.role == "input" for n, axis in g.members if axis == 1}
         for use in self.uses:  # a single input channel is no group: the first layer takes it
             if use.kind == "convolution":
-                weight = use.reads.get("weight")  # none where it is computed from other tensors
+                weight = use.reads.get("weight")  # none where it is computed
                 if weight and not use.depthwise and self.tensors[weight].shape[1] == 1:
                     found.add(weight)
                 break
@@ -123,11 +122,11 @@ class Catalog:
         Returns:
             Whether names, shapes and types agree.
         """
-        return self._described() == other._described()
-
-    def _described(self) -> list[tuple[str, tuple[int, ...], str]]:
-        """Return name, shape and type of each tensor."""
-        return [(self.bare_names[t.name], t.shape, t.dtype) for t in self.tensors.values()]
+        described, other_described = (
+            [(catalog.bare_names[t.name], t.shape, t.dtype) for t in catalog.tensors.values()]
+            for catalog in (self, other)
+        )
+        return described == other_described
 
     @cached_property
     def shown(self) -> frozenset[str]:
@@ -147,6 +146,11 @@ class Catalog:
         members = [m for m in self.groups[number].members if len(self.tensors[m[0]].shape) > 1]
         rows = frozenset(name for name, axis in members if axis == 0)
         return rows or frozenset(name for name, _ in members)
+
+    @cached_property
+    def patterns(self) -> dict[tuple[int, str, int], int]:
+        """(group, tensor, axis) -> a number, equal where channels have equal positions."""
+        return patterns(self.groups)
 
     @cached_property
     def groups_along(self) -> dict[tuple[str, int], tuple[int, ...]]:
@@ -192,7 +196,7 @@ def architecture_digest(tensors: Mapping[str, Tensor]) -> str:
     Returns:
         Sixteen hexadecimal digits.
     """
-    return _digest((name, tuple(v.shape), _dtype(v)) for name, v in tensors.items())
+    return _digest((name, tuple(v.shape), str(v.dtype)) for name, v in tensors.items())
 
 
 def read(
@@ -227,9 +231,7 @@ def read(
         except Exception:  # an attribute that cannot be pickled, so cannot be compared
             seen = None
         try:
-            if seen is not None:
-                return _seen_before(seen)
-            return _catalog(network, tensors, inputs, operations)
+            return _seen_before(seen) if seen else _catalog(network, tensors, inputs, operations)
         except TraceError as error:
             failure = failure or error
     raise failure or TraceError(
@@ -259,12 +261,8 @@ def _catalog(
 
 
 def _digest(described: Iterable[tuple[str, tuple[int, ...], str]]) -> str:
-    lines = (f"{name} {shape} {dtype}" for name, shape, dtype in described)
+    lines = (f"{n} {shape} {dtype.removeprefix('torch.')}" for n, shape, dtype in described)
     return sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def _dtype(value: Tensor) -> str:
-    return str(value.dtype).removeprefix("torch.")
 
 
 def read_tensors(network: nn.Module) -> Catalog:
@@ -290,7 +288,7 @@ def _tensors(
         name: TensorInfo(
             name=name,
             shape=tuple(value.shape),
-            dtype=_dtype(value),
+            dtype=str(value.dtype).removeprefix("torch."),
             trainable=id(value) in trainable,
             axis_roles=roles.get(name, ("unknown",) * value.ndim),
             ties=tuple(names[id(value)][1:]),

@@ -1,6 +1,6 @@
 """Which use computed each tensor, while a network runs: what layers read, and what lies between."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -148,18 +148,13 @@ def layers_before(uses: Sequence[Use], number: int) -> frozenset[int]:
         >>> [sorted(layers_before(read(net).uses, number)) for number in range(3)]
         [[-1], [0], [0]]
     """
-    return _walk(uses, uses[number].reads_from, {n for n, u in enumerate(uses) if u.kind in LAYERS})
-
-
-def _walk(uses: Sequence[Use], starts: Iterable[int], ends: Container[int]) -> frozenset[int]:
-    """Walk back from some uses until others are met; return those, and the network's input."""
-    met, seen, open_ = set(), set(starts), list(starts)
+    met, seen, open_ = set(), set(uses[number].reads_from), list(uses[number].reads_from)
     while open_:
-        number = open_.pop()
-        if number == NETWORK_INPUT or number in ends:
-            met.add(number)
+        before = open_.pop()
+        if before == NETWORK_INPUT or uses[before].kind in LAYERS:
+            met.add(before)
             continue
-        new = set(uses[number].reads_from) - seen
+        new = set(uses[before].reads_from) - seen
         seen |= new
         open_ += new
     return frozenset(met)

@@ -1,9 +1,8 @@
 """Channel groups: channels that run through the same axes and must be inherited together."""
 
 from collections import defaultdict
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -29,17 +28,22 @@ class Group:
     members: dict[Axis, np.ndarray]
     role: str
 
-    @cached_property
-    def patterns(self) -> dict[Axis, int]:
-        """A number for each axis, equal for axes along which the channels have equal positions."""
-        kinds: list[np.ndarray] = []
-        numbers: dict[Axis, int] = {}
-        for axis, positions in self.members.items():
-            same = (n for n, kind in enumerate(kinds) if np.array_equal(kind, positions))
-            numbers[axis] = next(same, len(kinds))
-            if numbers[axis] == len(kinds):
-                kinds.append(positions)
-        return numbers
+
+def patterns(groups: Sequence[Group]) -> dict[tuple[int, str, int], int]:
+    """Number the positions that groups have along axes: equal positions have equal numbers.
+
+    Args:
+        groups: Channel groups.
+
+    Returns:
+        (number of a group, tensor, axis) -> number.
+    """
+    numbers: dict[tuple[bytes, tuple[int, ...]], int] = {}
+    return {
+        (group, *axis): numbers.setdefault((places.tobytes(), places.shape), len(numbers))
+        for group, members in enumerate(group.members for group in groups)
+        for axis, places in members.items()
+    }
 
 
 def may_take(target: Group, source: Group) -> bool:

@@ -23,7 +23,7 @@ from legatee.surgery.planning.match import Match
 from legatee.surgery.planning.resize import channel_blend, grid_blend, grows
 
 Pick = Callable[[int, int], Picked]  # (target group, source group) -> source channels
-Piece = tuple[int, int, int]  # number of a group, pattern of its positions, number of its partner
+Piece = tuple[int, tuple[int, ...]]  # number of a group, and some of its channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Draft:
     _picked: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = field(
         default_factory=dict, init=False
     )
-    _texts: dict[tuple[str, tuple[Piece, ...]], str] = field(default_factory=dict, init=False)
+    _texts: dict[tuple[bool, tuple], str] = field(default_factory=dict, init=False)
     _spans: dict[tuple, Span | str] = field(default_factory=dict, init=False)
 
     def build(self) -> Drafted:
@@ -156,8 +156,8 @@ class Draft:
         if len(numbers) > 1:
             return self._joined(name, source_name, axis)
         key = (  # nearly always there is one group, and many axes are alike
-            (numbers[0], self.target.groups[numbers[0]].patterns[name, axis]),
-            tuple((n, self.source.groups[n].patterns[source_name, axis]) for n in source_numbers),
+            (numbers[0], self.target.patterns[numbers[0], name, axis]),
+            tuple((n, self.source.patterns[n, source_name, axis]) for n in source_numbers),
             axis,
         )
         if key not in self._spans:
@@ -200,27 +200,25 @@ class Draft:
             if width != source_group.members[source_name, axis].shape[1]:
                 why = self._widths(number, name, source_name, axis) or why
                 continue
-            if self._channels(number, chosen)[0]:
-                take.append((chosen, source_group.patterns[source_name, axis], number))
-                put.append((number, group.patterns[name, axis], chosen))
+            taken, filled = self._channels(number, chosen)
+            if taken:
+                take.append((chosen, taken))
+                put.append((number, filled))
             else:
                 why = NOTHING
         if not put:
             return why
         return Span(
-            take=self._text("take", take, source_name, axis), put=self._text("put", put, name, axis)
+            take=self._text(self.source, take, source_name, axis),
+            put=self._text(self.target, put, name, axis),
         )
 
-    def _text(self, side: str, pieces: list[Piece], name: str, axis: int) -> str:
+    def _text(self, catalog: Catalog, pieces: list[Piece], name: str, axis: int) -> str:
         """Write the positions of channels; many axes of a network have the same ones."""
-        key = side, tuple(pieces)
+        patterns = tuple((catalog.patterns[n, name, axis], channels) for n, channels in pieces)
+        key = catalog is self.target, patterns
         if key not in self._texts:
-            groups = self.source.groups if side == "take" else self.target.groups
-            rows = []
-            for number, _, partner in pieces:
-                pair = (partner, number) if side == "take" else (number, partner)
-                channels = self._channels(*pair)[0 if side == "take" else 1]
-                rows.append(groups[number].members[name, axis][list(channels)].reshape(-1))
+            rows = [catalog.groups[n].members[name, axis][list(c)].reshape(-1) for n, c in pieces]
             self._texts[key] = compress(np.concatenate(rows))
         return self._texts[key]
 
@@ -265,7 +263,7 @@ class Draft:
         widths = {self.source.groups[n].members[source_name, axis].shape[1] for n in source_numbers}
         if len(widths) != 1 or width in widths:
             return None
-        return f"a channel has {width} positions in the target and {widths.pop()} in the source"
+        return f"a channel covers {width} positions in the target, {widths.pop()} in the source"
 
     def _channels(self, number: int, chosen: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Return the channels that a group takes from another one, and those they become."""

@@ -7,7 +7,7 @@ from legatee.plans.moves import Move
 from legatee.surgery.network.catalog import Catalog
 from legatee.surgery.planning.match import Match
 
-FOREIGN = "in the source its channels belong to a different channel group"
+FOREIGN = "its channels are coupled to another group of source channels"
 READ_ON = "it is an output layer in one network and a hidden layer in the other"
 HEAD = "the classification head is copied only between equal architectures with the same classes"
 PADDING = "pass pad_kernels=True (--pad-kernels) to surround it by zeros"

@@ -86,7 +86,7 @@ def _layer_kind(shape: tuple[int, ...]) -> str:
 
 
 @dataclass(frozen=True)
-class Row:
+class BlockRow:
     """Children of a target module and of a source module whose names begin alike.
 
     Attributes:
@@ -156,14 +156,14 @@ def align(target: Module, source: Module, rule: BlockRule | None, matches: dict[
             align(target_child, source_child, rule, matches)
 
 
-def _rows(target: Module, source: Module) -> list[Row]:
+def _rows(target: Module, source: Module) -> list[BlockRow]:
     """Sort the children of two modules into rows."""
-    rows: dict[tuple[str, bool], Row] = {}
+    rows: dict[tuple[str, bool], BlockRow] = {}
 
-    def row_of(name: str) -> Row:
+    def row_of(name: str) -> BlockRow:
         number = NUMBERED.fullmatch(name)
         key = (number[1] if number else name), number is not None
-        return rows.setdefault(key, Row(*key))
+        return rows.setdefault(key, BlockRow(*key))
 
     for name, child in target.children.items():
         row_of(name).target_children[name] = child

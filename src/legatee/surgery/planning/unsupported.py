@@ -27,6 +27,10 @@ class Supply:
     target: Catalog
     moves: Mapping[str, Move]
     _layers: dict[int, frozenset[int]] = field(default_factory=dict, repr=False)
+    _computed: dict[tuple[frozenset[int], int], np.ndarray] = field(
+        default_factory=dict, repr=False
+    )
+    _filled: dict[tuple[str, int, int], np.ndarray] = field(default_factory=dict, repr=False)
 
     def computed(self, use: int, group: int) -> np.ndarray:
         """Tell which channels of a group inherited layers have computed when a use reads them.
@@ -41,7 +45,13 @@ class Supply:
         """
         if use not in self._layers:
             self._layers[use] = layers_before(self.target.uses, use)
-        layers = [] if NETWORK_INPUT in self._layers[use] else self._layers[use]
+        key = self._layers[use], group
+        if key not in self._computed:  # many uses read what the same layers compute
+            self._computed[key] = self._computed_by(*key)
+        return self._computed[key]
+
+    def _computed_by(self, before: frozenset[int], group: int) -> np.ndarray:
+        layers = frozenset[int]() if NETWORK_INPUT in before else before
         weights = {self.target.uses[number].main for number in layers}
         axes = [axis for axis in self.target.groups[group].members if axis[0] in weights]
         filled = [self.filled(name, axis, group) for name, axis in axes]
@@ -58,11 +68,15 @@ class Supply:
         Returns:
             For each channel whether the tensor inherits it [size of the group].
         """
-        positions = self.target.groups[group].members[name, axis]
-        move = self.moves.get(name)
-        if move is None:
-            return np.zeros(len(positions), bool)
-        return _mask(move.put[axis], move.target_shape[axis])[positions].all(axis=1)
+        if (name, axis, group) not in self._filled:
+            positions = self.target.groups[group].members[name, axis]
+            move = self.moves.get(name)
+            self._filled[name, axis, group] = (
+                np.zeros(len(positions), bool)
+                if move is None
+                else _mask(move.put[axis], move.target_shape[axis])[positions].all(axis=1)
+            )
+        return self._filled[name, axis, group]
 
     def reads_nothing_inherited(self, use: int) -> bool:
         """Tell whether an inherited layer reads channels, and none of them is inherited.

@@ -10,7 +10,7 @@ from legatee.theory.reduced.table import (
     SAMPLES,
     SAMPLES_COUNTED,
     Reduced,
-    World,
+    ReducedWorld,
 )
 from legatee.world.setting import ResolvedTask, Setting
 
@@ -22,7 +22,7 @@ FARTHEST = 1e6  # from one another that signals and noise levels may be
 TINY = 1e-9
 
 
-def reduced(setting: Setting) -> tuple[Reduced, Reduced, World]:
+def reduced(setting: Setting) -> tuple[Reduced, Reduced, ReducedWorld]:
     """Reduce a setting.
 
     Args:
@@ -39,7 +39,7 @@ def reduced(setting: Setting) -> tuple[Reduced, Reduced, World]:
     return (
         _task(setting, first, _kept(setting, first, first.m <= FEW), unit),
         _task(setting, second, _kept(setting, second, few or second.m <= FEW), unit),
-        World(
+        ReducedWorld(
             u_norm=setting.u_norm / unit,
             v_norms=(first.v_norm / unit, second.v_norm / unit),
             inherited=float(setting.inherited_filters),

@@ -16,8 +16,8 @@ from legatee.theory.reduced.table import (
     Normals,
     Number,
     Reduced,
+    ReducedWorld,
     Single,
-    World,
     compiled,
 )
 
@@ -55,7 +55,7 @@ class Inherited(NamedTuple):
 
 @compiled
 def solve(
-    first: Reduced, second: Reduced, world: World, tolerance: float, normals: Normals
+    first: Reduced, second: Reduced, world: ReducedWorld, tolerance: float, normals: Normals
 ) -> Array:
     """Solve a setting.
 
@@ -85,7 +85,7 @@ def solve(
 
 
 @compiled
-def _follow(first: Reduced, second: Reduced, world: World) -> Followed:
+def _follow(first: Reduced, second: Reduced, world: ReducedWorld) -> Followed:
     """Choose the filters to follow; few stand for many, but never for none."""
     here, there = min(int(second.m), FILTERS), min(int(first.m), FILTERS)
     heirs = here if world.inherited else 0
@@ -117,7 +117,7 @@ def _fresh_root(filters: int, squared_norm: float) -> Array:
 
 @compiled
 def _upstream(
-    task: Reduced, world: World, normals: Normals, replica: int
+    task: Reduced, world: ReducedWorld, normals: Normals, replica: int
 ) -> tuple[Array, Array, Array]:
     """Train an upstream network; return what its filters hold of u, of v1, and of all else."""
     filters = 2 * min(int(task.m), FILTERS)
@@ -143,7 +143,9 @@ def _upstream(
 
 
 @compiled
-def _hand_over(first: Reduced, followed: Followed, world: World, normals: Normals) -> Inherited:
+def _hand_over(
+    first: Reduced, followed: Followed, world: ReducedWorld, normals: Normals
+) -> Inherited:
     """Train the upstream networks, and keep what the downstream task sees of them."""
     source, filters = followed.source, len(followed.source)
     basis = means_first(filters)
@@ -172,7 +174,7 @@ def _hand_over(first: Reduced, followed: Followed, world: World, normals: Normal
 @compiled
 def _replica(
     task: Reduced,
-    world: World,
+    world: ReducedWorld,
     followed: Followed,
     inherited: Inherited,
     basis: Array,

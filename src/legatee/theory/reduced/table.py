@@ -3,10 +3,11 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.random import default_rng
 from scipy.stats import norm, qmc
+
+from legatee import compiling
 
 Array = np.ndarray
 Single = np.float32
@@ -22,8 +23,8 @@ FEWEST, MOST = 16, 64  # downstream replicas [count]
 EXACT_STEPS, GROWTH = 5, 0.25  # steps taken one by one; later ones, as a share of the time so far
 POINTS = 512  # test points, each standing for four samples [count]
 
-compiled = numba.njit(
-    cache=True, fastmath={"reassoc", "contract", "nsz", "arcp", "afn"}, error_model="numpy"
+compiled = compiling.compiled(
+    fastmath={"reassoc", "contract", "nsz", "arcp", "afn"}, error_model="numpy"
 )
 
 
@@ -53,7 +54,7 @@ class Reduced(NamedTuple):
     sigma_0: float
 
 
-class World(NamedTuple):
+class ReducedWorld(NamedTuple):
     """What both tasks have in common.
 
     Attributes:

@@ -4,22 +4,24 @@ Each file of this folder is one rule, and its name is the rule's. The first line
 says what the rule picks, for errors and ``--help``; ``RULE`` says how. To add a rule, add a file.
 """
 
+import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from legatee.errors import UnknownNameError
-from legatee.plans.options import PlanOptions
 
-if TYPE_CHECKING:  # the rules' names are listed by `--help`, which must not import torch
+if TYPE_CHECKING:  # `--help` lists the rules, and must not wait for NumPy and torch
+    import numpy as np
+
+    from legatee.plans.options import PlanOptions
     from legatee.surgery.network.network import Network
 
-Scores = Sequence[np.ndarray | None]
-Choose = Callable[[int, int, np.random.Generator], Sequence[int]]
+Scores = Sequence["np.ndarray | None"]
+Choose = Callable[[int, int, "np.random.Generator"], Sequence[int]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +35,13 @@ class Rule:
             that cannot be scored. The channels with the highest scores are inherited.
         needs: What the scores are computed from: ``"weights"`` of the source, ``"data"`` of the
             downstream task, or data with ``"labels"``.
+        draws: Whether it draws channels at random, so that another seed gives others.
     """
 
     choose: Choose | None = None
     scores: "Callable[[Network, PlanOptions, Any], Scores] | None" = None
     needs: Literal["", "weights", "data", "labels"] = ""
+    draws: bool = False
 
 
 def names() -> tuple[str, ...]:
@@ -57,7 +61,14 @@ def summaries() -> dict[str, str]:
         >>> summaries()["first"]
         'The first channels of each group.'
     """
-    return {name: (_module(name).__doc__ or "").partition("\n")[0] for name in names()}
+    return {name: _summary(f"{__name__}.{name}") for name in names()}
+
+
+def _summary(module: str) -> str:
+    """Return the first line of a module's docstring without importing the module."""
+    spec = find_spec(module)
+    source = spec.loader.get_source(module) if spec and spec.loader else ""  # type: ignore[attr-defined]
+    return (ast.get_docstring(ast.parse(source or "")) or "").partition("\n")[0]
 
 
 def find(name: str) -> Rule:

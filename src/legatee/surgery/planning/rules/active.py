@@ -1,4 +1,4 @@
-"""Channels that are above zero on most of the data; see the option threshold."""
+"""Channels above zero on most of the data, by the option threshold (needs data: from Python)."""
 
 from typing import TYPE_CHECKING, Any
 

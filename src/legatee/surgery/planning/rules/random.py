@@ -1,4 +1,4 @@
-"""Channels drawn at random without replacement (Algorithm 1 of the paper); see the option seed."""
+"""Channels drawn at random without replacement, by the option seed (the paper's Algorithm 1)."""
 
 import numpy as np
 
@@ -9,4 +9,4 @@ def _choose(available: int, wanted: int, rng: np.random.Generator) -> list[int]:
     return sorted(rng.choice(available, wanted, replace=False).tolist())
 
 
-RULE = Rule(choose=_choose)
+RULE = Rule(choose=_choose, draws=True)

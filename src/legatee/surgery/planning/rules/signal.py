@@ -1,4 +1,4 @@
-"""Channels whose class means differ most, relative to their variance within classes."""
+"""Channels whose class means differ most against their noise (needs labels: from Python)."""
 
 from typing import TYPE_CHECKING, Any
 
