@@ -210,7 +210,7 @@ def test_kernels_grow_where_it_is_asked(legatee_does, tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     pair = ("plan", "own_kernels:small", "own_kernels:large")
-    said = "'0.weight': 1x1 kernels in the middle of 3x3, zeros around"
+    said = "'0.weight': 1x1 kernels are placed in the middle of 3x3 kernels of zeros"
     assert said in legatee_does(*pair, "--pad-kernels")
     assert said not in legatee_does(*pair)
 
