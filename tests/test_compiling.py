@@ -29,8 +29,8 @@ def in_a_process(folder, cache, *, readonly=False):
         sys.path.insert(0, {str(folder)!r})
         from numba.core import caching
         if {readonly}:  # root may write everywhere: refuse as a read-only place does
-            for locator in (caching._UserProvidedCacheLocator, caching._InTreeCacheLocator,
-                            caching._UserWideCacheLocator, caching._IPythonCacheLocator):
+            for locator in (caching.UserProvidedCacheLocator, caching.InTreeCacheLocator,
+                            caching.UserWideCacheLocator, caching.IPythonCacheLocator):
                 locator.from_function = classmethod(lambda *_: None)
         from legatee.compiling import compiled, is_compiled
         from loop_to_compile import twice
