@@ -50,7 +50,10 @@ def test_interrupted_killed_orphaned_and_doubled_it_ends_with_the_same_bits(tmp_
     out, err = interrupted.communicate(timeout=60)
     assert interrupted.returncode == 130
     assert out == ""
-    assert err == "legatee: interrupted; finished work is kept, and the same command resumes it\n"
+    # A slow machine may have had the time for a line of progress before it.
+    last = err.splitlines()[-1]
+    assert last == "legatee: interrupted; finished work is kept, and the same command resumes it"
+    assert "Traceback" not in err
     status = load(folder)["status"]
     assert 0 < (status != "missing").sum() < status.size
 

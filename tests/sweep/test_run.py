@@ -78,7 +78,7 @@ def test_a_sweep_holds_what_simulate_says_of_every_cell(tmp_path, monkeypatch):
                 np.testing.assert_allclose(cell[name], expected, rtol=1e-6, err_msg=name)
         for field in declare.fields(SMALL):
             assert cell[field] == alone[field][number], field
-    assert (found["step_number"].sel(run="scratch") == [0, 10, 20]).all()
+    assert found["step_number"].sel(run="scratch").values.tolist() == [0, 7, 20]
     assert found["train_loss"].attrs["units"] == "nats"
     assert {"version", "commit", "command", "device", "date"} <= set(found.attrs)
 
