@@ -181,7 +181,7 @@ def test_the_layers_before_a_layer_are_found_through_norms_and_sums():
     catalog = read(meta(models.resnet18))
     numbers = {use.main: n for n, use in enumerate(catalog.uses)}
     before = {
-        name: {catalog.uses[n].main for n in layers_before(catalog.uses, number) if n >= 0}
+        name: {catalog.uses[n].main for n in layers_before(catalog.uses)[number] if n >= 0}
         for name, number in numbers.items()
     }
     assert before["layer1.0.bn1.weight"] == {"layer1.0.conv1.weight"}
@@ -193,7 +193,7 @@ def test_the_layers_before_a_layer_are_found_through_norms_and_sums():
         "layer4.0.conv2.weight",
         "layer4.1.conv2.weight",
     }
-    assert layers_before(catalog.uses, numbers["conv1.weight"]) == {-1}
+    assert layers_before(catalog.uses)[numbers["conv1.weight"]] == {-1}
 
 
 def test_a_plan_with_a_negative_count_is_refused():

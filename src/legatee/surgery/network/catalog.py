@@ -15,6 +15,7 @@ from legatee.errors import TraceError, TransferError
 from legatee.surgery.network.axis_roles import axis_roles
 from legatee.surgery.network.cache import Architecture, architecture
 from legatee.surgery.network.calls import Rule
+from legatee.surgery.network.dataflow import layers_before
 from legatee.surgery.network.example_inputs import guesses
 from legatee.surgery.network.groups import Group, coupled, patterns
 from legatee.surgery.network.inputs import ExampleInputs, Inputs
@@ -134,18 +135,31 @@ class Catalog:
         groups = (group for group in self.groups if group.role == "class")
         return frozenset(name for group in groups for name, axis in group.members if axis == 0)
 
-    def makers(self, number: int) -> frozenset[str]:
-        """Return the layers that compute a group's channels, or all tensors that hold them.
+    @cached_property
+    def makers(self) -> tuple[frozenset[str], ...]:
+        """For each group the weights that compute its channels, or all tensors that hold them."""
+        weights = (
+            [axis for axis in group.members if len(self.tensors[axis[0]].shape) > 1]
+            for group in self.groups
+        )
+        rows = ((frozenset(n for n, axis in axes if axis == 0), axes) for axes in weights)
+        return tuple(first or frozenset(n for n, _ in axes) for first, axes in rows)
 
-        Args:
-            number: The number of the group.
+    @cached_property
+    def layers_before(self) -> tuple[frozenset[int], ...]:
+        """For each use the layers whose channels it reads."""
+        return layers_before(self.uses)
 
-        Returns:
-            Names of the weights.
-        """
-        members = [m for m in self.groups[number].members if len(self.tensors[m[0]].shape) > 1]
-        rows = frozenset(name for name, axis in members if axis == 0)
-        return rows or frozenset(name for name, _ in members)
+    @cached_property
+    def scaling_vectors(self) -> dict[str, tuple[int, ...]]:
+        """The vectors that normalise or scale channels, with the numbers of their uses."""
+        vectors: dict[str, tuple[int, ...]] = {}
+        for number, use in enumerate(self.uses):
+            if use.kind in ("norm", "elementwise"):
+                for name in use.reads.values():
+                    if len(self.tensors[name].shape) == 1 and (name, 0) in self.groups_along:
+                        vectors[name] = (*vectors.get(name, ()), number)
+        return vectors
 
     @cached_property
     def patterns(self) -> dict[tuple[int, str, int], int]:

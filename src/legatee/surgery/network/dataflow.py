@@ -130,31 +130,30 @@ def _activation(call: Call) -> str:
     return SPECIAL.get(name, name)
 
 
-def layers_before(uses: Sequence[Use], number: int) -> frozenset[int]:
-    """Return the layers whose channels a use reads, through norms and elementwise operations.
+def layers_before(uses: Sequence[Use]) -> tuple[frozenset[int], ...]:
+    """Return the layers whose channels each use reads, through norms and elementwise operations.
 
     Args:
         uses: All uses of a network, in order.
-        number: The number of one of them.
 
     Returns:
-        Numbers of convolutions, linear layers and embeddings, and :data:`NETWORK_INPUT` where the
-        network's input is read.
+        For each use the numbers of convolutions, linear layers and embeddings, and
+        :data:`NETWORK_INPUT` where the network's input is read.
 
     Example:
         >>> from torch import nn
         >>> from legatee.surgery.network.catalog import read
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
-        >>> [sorted(layers_before(read(net).uses, number)) for number in range(3)]
+        >>> [sorted(layers) for layers in layers_before(read(net).uses)]
         [[-1], [0], [0]]
     """
-    met, seen, open_ = set(), set(uses[number].reads_from), list(uses[number].reads_from)
-    while open_:
-        before = open_.pop()
-        if before == NETWORK_INPUT or uses[before].kind in LAYERS:
-            met.add(before)
-            continue
-        new = set(uses[before].reads_from) - seen
-        seen |= new
-        open_ += new
-    return frozenset(met)
+    before: list[frozenset[int]] = []
+    for use in uses:  # a use reads from earlier ones alone
+        layers = set()
+        for number in use.reads_from:
+            if number == NETWORK_INPUT or uses[number].kind in LAYERS:
+                layers.add(number)
+            else:
+                layers |= before[number]
+        before.append(frozenset(layers))
+    return tuple(before)

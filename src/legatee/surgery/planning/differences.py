@@ -6,7 +6,7 @@ from functools import cached_property
 
 from legatee.plans.moves import Move
 from legatee.surgery.network.catalog import Catalog
-from legatee.surgery.network.dataflow import LAYERS, layers_before
+from legatee.surgery.network.dataflow import LAYERS
 from legatee.surgery.network.uses import NETWORK_INPUT, Use
 
 Pair = tuple[int, int]  # numbers of a source use and of the target use that inherits from it
@@ -42,7 +42,7 @@ class _Network:
     def layers_before(self) -> dict[int, frozenset[int]]:
         """The layers that each layer reads."""
         return {
-            number: layers_before(self.uses, number) - {NETWORK_INPUT}
+            number: self.catalog.layers_before[number] - {NETWORK_INPUT}
             for number, use in enumerate(self.uses)
             if use.kind in LAYERS
         }

@@ -128,13 +128,13 @@ class GroupScores:
         """
         if self.target.groups[target_group].role == self.source.groups[source_group].role:
             return True
-        makers = self.target.makers(target_group)
+        makers = self.target.makers[target_group]
         inputs = {n for name in makers for n in self.target.groups_along.get((name, 1), ())}
         return not inputs or any(
             self.target.groups[n].role == "input"
             or any(
                 name in self.movable and self._is_filled(name, chosen)
-                for name in self.target.makers(n) - makers
+                for name in self.target.makers[n] - makers
             )
             for n in inputs
         )

@@ -37,7 +37,7 @@ def _drop_channels_without_layer(outcomes: Outcomes, target: Catalog) -> None:
     """Drop channels of norms and scales that no inherited layer computes."""
     supply = Supply(target, {n: move for n, move in outcomes.items() if isinstance(move, Move)})
     computed: dict[str, np.ndarray] = {}
-    for name, uses in _scaled(target).items():
+    for name, uses in target.scaling_vectors.items():
         move = outcomes[name]
         if isinstance(move, Move):
             channels = _key(uses, target.groups_along[name, 0])
@@ -46,23 +46,12 @@ def _drop_channels_without_layer(outcomes: Outcomes, target: Catalog) -> None:
             outcomes[name] = _cut(move, computed[channels])
 
 
-def _scaled(target: Catalog) -> dict[str, list[int]]:
-    """Return the vectors that normalise or scale channels, with the numbers of their uses."""
-    vectors: dict[str, list[int]] = {}
-    for number, use in enumerate(target.uses):
-        if use.kind in ("norm", "elementwise"):
-            for name in use.reads.values():
-                if len(target.tensors[name].shape) == 1 and (name, 0) in target.groups_along:
-                    vectors.setdefault(name, []).append(number)
-    return vectors
-
-
-def _key(uses: list[int], groups: tuple[int, ...]) -> str:
+def _key(uses: tuple[int, ...], groups: tuple[int, ...]) -> str:
     """Return what tells whether two vectors scale the same channels at the same places."""
     return f"{uses} {groups}"
 
 
-def _computed(supply: Supply, name: str, uses: list[int]) -> np.ndarray:
+def _computed(supply: Supply, name: str, uses: tuple[int, ...]) -> np.ndarray:
     """Return which positions of a vector belong to channels that inherited layers compute."""
     target = supply.target
     mask = np.ones(target.tensors[name].shape[0], bool)
@@ -75,6 +64,8 @@ def _computed(supply: Supply, name: str, uses: list[int]) -> np.ndarray:
 
 def _cut(move: Move, computed: np.ndarray) -> Move | str:
     """Return the move of a vector without the positions whose channels nothing computes."""
+    if computed.all():
+        return move
     take, put = (np.asarray(expand(side[0])) for side in (move.take, move.put))
     kept = computed[put]
     if kept.all():
@@ -87,11 +78,10 @@ def _cut(move: Move, computed: np.ndarray) -> Move | str:
 def _drop_biases_without_layer(outcomes: Outcomes, target: Catalog) -> None:
     """Drop vectors that a layer, or an unknown operation, reads without the layer's weight."""
     inherited = {name for name, outcome in outcomes.items() if isinstance(outcome, Move)}
-    scaled = _scaled(target)
-    for name in sorted(inherited - scaled.keys()):
+    for name in sorted(inherited - target.scaling_vectors.keys()):
         if len(target.tensors[name].shape) == 1:
             numbers = target.groups_along.get((name, 0), ())
-            rows = frozenset[str]().union(*(target.makers(number) for number in numbers))
+            rows = frozenset[str]().union(*(target.makers[number] for number in numbers))
             own = rows & set(_siblings(name, target))
             if rows and inherited.isdisjoint(own or rows):
                 outcomes[name] = NO_LAYER

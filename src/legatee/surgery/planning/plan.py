@@ -20,7 +20,7 @@ from legatee.surgery.planning.draft import Draft, Pick
 from legatee.surgery.planning.drafted import NOTHING, Drafted
 from legatee.surgery.planning.incomplete import drop_strays
 from legatee.surgery.planning.match import Match, chosen_only, match_groups, match_tensors
-from legatee.surgery.planning.unsupported import unsupported_elements
+from legatee.surgery.planning.unsupported import unsupported_moves
 from legatee.surgery.planning.warnings import left_behind, remarks
 
 Outcomes = dict[str, Move | str]
@@ -89,6 +89,7 @@ def plan(
     drafted, head_notes = _drafted(source_network, target_network, asked, channels.pick)
     outcomes = _complete(drafted, traced=not (source_network.untraced or target_network.untraced))
     moves = [move for move in outcomes.values() if isinstance(move, Move)]
+    unsupported = unsupported_moves(drafted.target, moves)
     notes += [*_unscored(drafted, asked), *head_notes, *left_behind(drafted, outcomes)]
     made = TransferPlan(
         source=source_network.name,
@@ -97,8 +98,8 @@ def plan(
         target_digest=drafted.target.digest,
         options=asked,
         entries=_entries(outcomes, drafted.target),
-        warnings=(*notes, *remarks(drafted, moves)),
-        unsupported_elements=unsupported_elements(drafted.target, moves),
+        warnings=(*notes, *remarks(drafted, moves, unsupported)),
+        unsupported_elements=sum(move.inherited_elements for move in unsupported),
     )
     _check_inherits(made, drafted.target)
     return made

@@ -1,6 +1,6 @@
 """Which channels inherited layers compute, and which inherited layers read none of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ import numpy as np
 from legatee.plans.moves import Move
 from legatee.plans.positions import expand
 from legatee.surgery.network.catalog import Catalog
-from legatee.surgery.network.dataflow import LAYERS, layers_before
+from legatee.surgery.network.dataflow import LAYERS
 from legatee.surgery.network.uses import NETWORK_INPUT
 
 NAMED = 3  # layers that the warning names
@@ -26,11 +26,10 @@ class Supply:
 
     target: Catalog
     moves: Mapping[str, Move]
-    _layers: dict[int, frozenset[int]] = field(default_factory=dict, repr=False)
     _computed: dict[tuple[frozenset[int], int], np.ndarray] = field(
         default_factory=dict, repr=False
     )
-    _filled: dict[tuple[str, int, int], np.ndarray] = field(default_factory=dict, repr=False)
+    _filled: dict[tuple[str, int], np.ndarray] = field(default_factory=dict, repr=False)
 
     def computed(self, use: int, group: int) -> np.ndarray:
         """Tell which channels of a group inherited layers have computed when a use reads them.
@@ -43,9 +42,7 @@ class Supply:
             For each channel whether it is the network's input, or computed by an inherited layer;
             all of them where the layers that compute them are not known [size of the group].
         """
-        if use not in self._layers:
-            self._layers[use] = layers_before(self.target.uses, use)
-        key = self._layers[use], group
+        key = self.target.layers_before[use], group
         if key not in self._computed:  # many uses read what the same layers compute
             self._computed[key] = self._computed_by(*key)
         return self._computed[key]
@@ -53,9 +50,14 @@ class Supply:
     def _computed_by(self, before: frozenset[int], group: int) -> np.ndarray:
         layers = frozenset[int]() if NETWORK_INPUT in before else before
         weights = {self.target.uses[number].main for number in layers}
-        axes = [axis for axis in self.target.groups[group].members if axis[0] in weights]
-        filled = [self.filled(name, axis, group) for name, axis in axes]
-        return np.any(filled, axis=0) if filled else np.ones(self.target.groups[group].size, bool)
+        members = self.target.groups[group].members
+        axes = [axis for axis in members if axis[0] in weights]
+        # Most layers of a residual stream fill the same channels: these are looked at once.
+        different = {id(mask): mask for mask in (self.filled(*axis, group) for axis in axes)}
+        masks = list(different.values())
+        if not masks:
+            return np.ones(self.target.groups[group].size, bool)
+        return np.any(masks, axis=0) if len(masks) > 1 else masks[0]
 
     def filled(self, name: str, axis: int, group: int) -> np.ndarray:
         """Tell which channels of a group are filled along an axis of a tensor.
@@ -68,15 +70,14 @@ class Supply:
         Returns:
             For each channel whether the tensor inherits it [size of the group].
         """
-        if (name, axis, group) not in self._filled:
+        move = self.moves.get(name)
+        put = "" if move is None else move.put[axis]
+        key = put, self.target.patterns[group, name, axis]
+        if key not in self._filled:
             positions = self.target.groups[group].members[name, axis]
-            move = self.moves.get(name)
-            self._filled[name, axis, group] = (
-                np.zeros(len(positions), bool)
-                if move is None
-                else _mask(move.put[axis], move.target_shape[axis])[positions].all(axis=1)
-            )
-        return self._filled[name, axis, group]
+            size = self.target.tensors[name].shape[axis]
+            self._filled[key] = _mask(put, size)[positions].all(axis=1)
+        return self._filled[key]
 
     def reads_nothing_inherited(self, use: int) -> bool:
         """Tell whether an inherited layer reads channels, and none of them is inherited.
@@ -132,30 +133,15 @@ def unsupported_moves(target: Catalog, moves: Iterable[Move]) -> list[Move]:
     return [by_name[name] for name, unsupported in verdicts.items() if unsupported]
 
 
-def unsupported_elements(target: Catalog, moves: Iterable[Move]) -> int:
-    """Count the inherited elements of layers that read channels of which none is inherited.
-
-    Args:
-        target: Catalogue of the downstream network.
-        moves: What is inherited.
-
-    Returns:
-        Elements of their weights [count].
-    """
-    return sum(move.inherited_elements for move in unsupported_moves(target, moves))
-
-
-def unsupported_warning(target: Catalog, moves: Iterable[Move]) -> list[str]:
+def unsupported_warning(unsupported: Sequence[Move]) -> list[str]:
     """Warn of inherited layers that read channels of which none is inherited.
 
     Args:
-        target: Catalogue of the downstream network.
-        moves: What is inherited.
+        unsupported: What these layers inherit.
 
     Returns:
         One sentence, or none.
     """
-    unsupported = unsupported_moves(target, moves)
     if not unsupported:
         return []
     names = ", ".join(repr(move.target) for move in unsupported[:NAMED])

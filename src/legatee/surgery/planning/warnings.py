@@ -14,19 +14,20 @@ from legatee.text import share
 MUCH = 0.1  # share of the target that other coupling of channels must leave out to be warned of
 
 
-def remarks(draft: Drafted, moves: list[Move]) -> list[str]:
+def remarks(draft: Drafted, moves: list[Move], unsupported: list[Move]) -> list[str]:
     """Warn of what is unusual about the moves of a plan.
 
     Args:
         draft: What the plan was made from.
         moves: What is inherited.
+        unsupported: What layers inherit that read channels of which none is inherited.
 
     Returns:
         Sentences, the most important first.
     """
     return [
         *_mixed(draft),
-        *unsupported_warning(draft.target, moves),
+        *unsupported_warning(unsupported),
         *draft.match.notes,
         *_former_outputs(draft, moves),
         *differences(draft.source, draft.target, moves),
