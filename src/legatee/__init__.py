@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from legatee.theory.predict import Prediction, predict
     from legatee.training.loop import TrainingLoop
     from legatee.world.grid import Grid
-    from legatee.world.setting import Setting, Task
+    from legatee.world.setting import Setting
+    from legatee.world.task import Task
 
 __all__ = [
     "Advice",
@@ -73,7 +74,7 @@ _HOMES = {
     "Prediction": "theory.predict",
     "Receipt": "plans.receipt",
     "Setting": "world.setting",
-    "Task": "world.setting",
+    "Task": "world.task",
     "TrainingLoop": "training.loop",
     "TransferPlan": "plans.plan",
     "Verdict": "advice",

@@ -9,7 +9,8 @@ import reference
 from legatee.simulator import evaluate
 from legatee.simulator.batch import How, World
 from legatee.simulator.train import Descent
-from legatee.world.setting import Setting, Task
+from legatee.world.setting import Setting
+from legatee.world.task import Task
 
 GENERIC = Setting(
     d=400,

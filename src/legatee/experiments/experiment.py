@@ -11,7 +11,8 @@ from legatee.experiments.verdicts import Claimed
 from legatee.finding import Curves, Heatmap
 from legatee.sweep.declare import Sweep
 from legatee.world.grid import Grid
-from legatee.world.setting import Setting, Task
+from legatee.world.setting import Setting
+from legatee.world.task import Task
 
 PAPER = Setting(  # of every figure, but for what the figure varies; ours: the paper's is not public
     d=2000,

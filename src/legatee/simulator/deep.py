@@ -31,7 +31,7 @@ from legatee.simulator import evaluate
 from legatee.simulator.batch import Cell, How, Measured, World
 from legatee.simulator.inherit import Heirs
 from legatee.simulator.label import label
-from legatee.simulator.request import how_of, memory_of, seeds_of, settings_of
+from legatee.simulator.request import check_memory, how_of, seeds_of, settings_of
 from legatee.simulator.run import in_batches
 from legatee.simulator.train import Lesson
 from legatee.world.quantity import Quantity
@@ -39,7 +39,6 @@ from legatee.world.setting import Setting
 
 Network = list[Tensor]  # of each layer the weights [S, features, inputs], in one floating type
 UPPER = 7  # the first stream of random numbers that the two-layer simulator leaves free
-MEMORY = 0.5  # of a batch [GiB]
 MEASURED_DEEP = ("train_loss", "test_accuracy", "test_accuracy_error")
 LAYERS = Quantity(about="layers, the fixed outputs among them", units="count", low=2, whole=True)
 
@@ -80,7 +79,7 @@ def simulate_deep(
         LegateeError: If an option is out of its range, or more memory is needed than there is.
 
     Example:
-        >>> from legatee.world.setting import Task
+        >>> from legatee.world.task import Task
         >>> setting = Setting(d=300, m=4, u_norm=2.0, alpha=0.5, eta=1.0, sigma_0=1e-4, steps=50,
         ...                   upstream=Task(n=40, v_norm=1.0, sigma_p=1.0),
         ...                   downstream=Task(n=10, v_norm=1.0, sigma_p=1.0))
@@ -102,9 +101,9 @@ def simulate_deep(
         test_draws=test_draws,
         coefficients=False,
     )
-    budget = memory_of(chosen, numbers, how, MEMORY)
+    check_memory(chosen, numbers, how)
     run = partial(_run, layers=depth)
-    found = label(chosen, list(numbers), how, in_batches(chosen, numbers, how, budget, run))
+    found = label(chosen, list(numbers), how, in_batches(chosen, numbers, how, run))
     unused = ["task", "sign", "statistic", "coordinates"]
     return found.drop_vars(unused).assign_attrs(layers=depth)
 

@@ -17,7 +17,6 @@ _STEP = Quantity(about="a step to record", units="count", whole=True)
 _SEEDS = Quantity(about="seeds", units="count", low=1, whole=True)
 _SEED = Quantity(about="a seed", units="1", whole=True)
 _DRAWS = Quantity(about="test points", units="count", low=2, whole=True)
-_MEMORY = Quantity(about="memory of a batch", units="GiB", low=1e-12)
 
 
 def how_of(
@@ -103,20 +102,16 @@ def seeds_of(seeds: int | Iterable[int]) -> Sequence[int]:
     return chosen
 
 
-def memory_of(settings: list[Setting], seeds: Sequence[int], how: How, memory: float) -> float:
+def check_memory(settings: list[Setting], seeds: Sequence[int], how: How) -> None:
     """Hold a request to what this machine and these numbers can do.
 
     Args:
         settings: The settings.
         seeds: The seeds.
         how: How they are to be computed.
-        memory: What a batch of runs may take [GiB].
-
-    Returns:
-        What a batch of runs may take [bytes].
 
     Raises:
-        SettingError: If ``memory`` is out of its range, or weights would underflow.
+        SettingError: If weights would underflow.
         LegateeError: If more memory is needed than there is.
     """
     smallest = SMALLEST[str(how.dtype).removeprefix("torch.")]
@@ -138,7 +133,6 @@ def memory_of(settings: list[Setting], seeds: Sequence[int], how: How, memory: f
             f"{kept / GIB:.1f} for the results; this machine has {there / GIB:.1f}; simulate "
             "fewer or smaller settings at a time, or record fewer steps"
         )
-    return _MEMORY.check("memory", memory) * GIB
 
 
 def _record_steps(steps: Iterable[int]) -> tuple[int, ...]:

@@ -12,9 +12,10 @@ from threadpoolctl import threadpool_limits
 from legatee.progress import track
 from legatee.simulator.batch import Cell, How, Measured, bytes_of, run_batch, shape_of
 from legatee.simulator.label import label
-from legatee.simulator.request import how_of, memory_of, seeds_of, settings_of
+from legatee.simulator.request import check_memory, how_of, seeds_of, settings_of
 from legatee.world.setting import Setting
 
+BATCH_BYTES = 2**29  # that a batch of runs may take; a run is never split
 AT_ONCE = 64  # runs in a batch on the CPU; more gain nothing [count]
 
 
@@ -27,7 +28,6 @@ def simulate(  # noqa: PLR0913 - a front door
     record_steps: Iterable[int] = (),
     test_draws: int = 500,
     coefficients: bool = False,
-    memory: float = 0.5,
     progress: bool = False,
 ) -> xr.Dataset:
     """Train the upstream, the scratch and the inheriting network of every setting and seed.
@@ -47,7 +47,6 @@ def simulate(  # noqa: PLR0913 - a front door
         test_draws: Test points of each seed and task; each stands for four samples, itself and
             its negative with either label [count].
         coefficients: Whether to keep every coefficient of the signal-noise decomposition.
-        memory: What a batch of runs may take beside the results [GiB]; a run is never split.
         progress: Whether to show a bar on a terminal.
 
     Returns:
@@ -67,7 +66,7 @@ def simulate(  # noqa: PLR0913 - a front door
         LegateeError: If an option is out of its range, or more memory is needed than there is.
 
     Example:
-        >>> from legatee.world.setting import Task
+        >>> from legatee.world.task import Task
         >>> setting = Setting(d=2000, m=4, u_norm=2.0, alpha=0.5, eta=1.0, sigma_0=1e-4, steps=20,
         ...                   upstream=Task(n=50, v_norm=2.0, sigma_p=1.0),
         ...                   downstream=Task(n=20, v_norm=2.0, sigma_p=1.0))
@@ -84,8 +83,8 @@ def simulate(  # noqa: PLR0913 - a front door
         test_draws=test_draws,
         coefficients=coefficients,
     )
-    budget = memory_of(chosen, numbers, how, memory)
-    results = in_batches(chosen, numbers, how, budget, run_batch, progress=progress)
+    check_memory(chosen, numbers, how)
+    results = in_batches(chosen, numbers, how, run_batch, progress=progress)
     return label(chosen, list(numbers), how, results)
 
 
@@ -93,7 +92,6 @@ def in_batches(
     settings: list[Setting],
     seeds: Sequence[int],
     how: How,
-    memory: float,
     run: Callable[[Sequence[Cell], How], Measured],
     *,
     progress: bool = False,
@@ -104,7 +102,6 @@ def in_batches(
         settings: The settings.
         seeds: The seeds.
         how: How runs are computed.
-        memory: What a batch may take [bytes].
         run: What computes a batch.
         progress: Whether to show a bar on a terminal.
 
@@ -115,7 +112,7 @@ def in_batches(
     cells.sort(key=lambda cell: repr(shape_of(settings[cell[0]])))
     results: Measured = {}
     with track(len(cells), "runs", shown=progress) as advance, _one_thread():
-        for part in _parts(cells, settings, how, memory):
+        for part in _parts(cells, settings, how):
             measured = run([(settings[s], seeds[t]) for s, t in part], how)
             at = tuple(np.array(part).T)
             for name, values in measured.items():
@@ -129,12 +126,12 @@ def in_batches(
 
 
 def _parts(
-    cells: list[tuple[int, int]], settings: list[Setting], how: How, memory: float
+    cells: list[tuple[int, int]], settings: list[Setting], how: How
 ) -> Iterator[list[tuple[int, int]]]:
     """Split sorted cells into batches of one shape that fit into memory."""
     for _, alike in groupby(cells, key=lambda cell: shape_of(settings[cell[0]])):
         group = list(alike)
-        most = int(memory // bytes_of(settings[group[0][0]], how))
+        most = int(BATCH_BYTES // bytes_of(settings[group[0][0]], how))
         if how.device.type == "cpu":
             most = min(most, AT_ONCE)
         most = max(most, 1)

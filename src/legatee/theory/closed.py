@@ -11,7 +11,8 @@ from scipy.special import ndtr
 
 from legatee.theory.growth import margin
 from legatee.theory.quantities import scratch_strength, signal_squared
-from legatee.world.setting import ResolvedTask, Setting
+from legatee.world.setting import Setting
+from legatee.world.task import ResolvedTask
 
 
 def scratch_accuracy(setting: Setting) -> float:

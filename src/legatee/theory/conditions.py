@@ -6,7 +6,8 @@ from math import log, log10, sqrt
 
 from legatee.theory.growth import noise_growth
 from legatee.theory.quantities import signal_squared
-from legatee.world.setting import TASKS, ResolvedTask, Setting
+from legatee.world.setting import TASKS, Setting
+from legatee.world.task import ResolvedTask
 
 FEATURE_LEARNING = 10.0  # movement above which filters learn features [ratio]
 LAZY = 0.1  # movement below which they hardly move [ratio]

@@ -3,7 +3,8 @@
 from math import exp, expm1, log1p
 
 from legatee.theory.quantities import growth_rate, signal_squared
-from legatee.world.setting import ResolvedTask, Setting
+from legatee.world.setting import Setting
+from legatee.world.task import ResolvedTask
 
 NEWTON_STEPS = 5  # to the last digit of a float, for any push up to 1e125
 

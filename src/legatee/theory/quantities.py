@@ -1,6 +1,7 @@
 """The numbers that several results share."""
 
-from legatee.world.setting import ResolvedTask, Setting
+from legatee.world.setting import Setting
+from legatee.world.task import ResolvedTask
 
 
 def signal_squared(setting: Setting, task: ResolvedTask) -> float:

@@ -8,64 +8,12 @@ from typing import Any, Self
 
 from legatee.errors import SettingError, UnknownNameError
 from legatee.rounding import inherited_count
-from legatee.world.quantity import QUANTITIES, TASK, TRAINING, Quantity, brief
+from legatee.world.quantity import QUANTITIES, TRAINING, brief
+from legatee.world.task import ResolvedTask, Task, check_fields
 
 RULES = ("random", "selected", "active")
 TASKS = ("upstream", "downstream")  # in the order of ``Setting.resolved``
 Value = int | float | str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One task and its training (Definitions 3.1 and 3.2).
-
-    Attributes:
-        n: Training samples [count, >= 1].
-        v_norm: Norm of the task-specific signal v_k [signal, >= 0].
-        sigma_p: Noise level of a patch [signal, > 0].
-        m: Filters per sign, the setting's if ``None`` [count, >= 1].
-        eta: Learning rate, the setting's if ``None`` [1/signal^2, > 0].
-        steps: Steps of gradient descent, the setting's if ``None`` [count, >= 1].
-
-    Raises:
-        SettingError: If a value is out of its range; field, value and range are named.
-
-    Example:
-        >>> Task(n=100, v_norm=3.0, sigma_p=1.0).steps is None
-        True
-    """
-
-    n: int
-    v_norm: float
-    sigma_p: float
-    m: int | None = None
-    eta: float | None = None
-    steps: int | None = None
-
-    def __post_init__(self) -> None:
-        _check(self, TASK)
-        _check(self, {k: q for k, q in TRAINING.items() if getattr(self, k) is not None})
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResolvedTask:
-    """A task with everything that its training takes from the setting filled in.
-
-    Attributes:
-        n: Training samples [count].
-        v_norm: Norm of the task-specific signal v_k [signal].
-        sigma_p: Noise level of a patch [signal].
-        m: Filters per sign [count].
-        eta: Learning rate.
-        steps: Steps of gradient descent [count].
-    """
-
-    n: int
-    v_norm: float
-    sigma_p: float
-    m: int
-    eta: float
-    steps: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +83,7 @@ class Setting:
     active_threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        _check(self, {k: q for k, q in QUANTITIES.items() if "." not in k})
+        check_fields(self, {k: q for k, q in QUANTITIES.items() if "." not in k})
         check_rule(self.inherit)
         for name in TASKS:
             if not isinstance(task := getattr(self, name), Task):
@@ -284,12 +232,6 @@ def _task(name: str, flat: Mapping[str, Any]) -> Task:
         return Task(**own)
     except SettingError as error:
         raise SettingError(f"{name}.{error}") from None
-
-
-def _check(of: Task | Setting, quantities: Mapping[str, Quantity]) -> None:
-    """Check that every field is in its range, and make it a plain number."""
-    for name, quantity in quantities.items():
-        object.__setattr__(of, name, quantity.check(name, getattr(of, name)))
 
 
 EXAMPLE = Setting(

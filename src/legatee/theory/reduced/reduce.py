@@ -12,7 +12,8 @@ from legatee.theory.reduced.table import (
     Reduced,
     ReducedWorld,
 )
-from legatee.world.setting import ResolvedTask, Setting
+from legatee.world.setting import Setting
+from legatee.world.task import ResolvedTask
 
 FEWEST_SAMPLES = 8  # below which classes are too unequal to be reduced [count]
 SLOWEST, FASTEST = 1e-6, 1e4  # growth rates between which it was checked [margin per step]
