@@ -45,7 +45,7 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
     "results": {"errors", "disk"},
     "advice": {"document", "intervals", "plans", "provenance", "text"},
     "finding": {"document", "intervals", "provenance"},
-    "theory": {"errors", "document", "compiling", "world"},
+    "theory": {"errors", "document", "compiling", "text", "world"},
     "simulator": {"errors", "progress", "compiling", "world"},
     "surgery": {"errors", "disk", "fingerprint", "plans", "provenance", "rounding", "text"},
     "models": {"errors", "disk", "specs", "fingerprint", "surgery"},

@@ -3,6 +3,7 @@ from math import nan
 import pytest
 from report_cases import HOSTILE
 
+from legatee.advice import ArmStatus
 from legatee.report.words import Scale, leader, scale_of, sentence
 from legatee.text import MINUS
 
@@ -25,6 +26,25 @@ def test_each_verdict_in_one_sentence(cases):
         f"changes the score by +1.3 points (between {MINUS}2.0 and +4.6)."
     )
     assert said(cases["untried"]) == "Train from scratch: no way to inherit was tried."
+
+
+def test_trainings_that_diverged_are_not_called_untried(cases):
+    advice = cases["scratch"].advice
+    diverged = {"status": ArmStatus.DIVERGED, "diverged_seeds": 2, "gain": None}
+    every_way = [arm if arm.is_scratch else arm.model_copy(update=diverged) for arm in advice.arms]
+    alone = [
+        arm.model_copy(update=diverged if arm.is_scratch else {"gain": None}) for arm in every_way
+    ]
+    for arms, words in (
+        (every_way, "Train from scratch: every way to inherit diverged."),
+        (
+            alone,
+            "Train from scratch: training from scratch diverged, so there is nothing to compare "
+            "with.",
+        ),
+    ):
+        changed = advice.model_copy(update={"arms": tuple(arms)})
+        assert sentence(changed, scale_of(changed, None)).striptags() == words
 
 
 def test_where_nothing_is_shown_to_hurt_the_best_way_is_told(cases):

@@ -104,6 +104,25 @@ def strict(text):
     return json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
 
 
+def test_a_notebook_shows_a_prediction_with_its_accuracies():
+    prediction = predict(EXAMPLE)
+    shown = prediction._repr_html_()
+    assert str(prediction).startswith("inherit: test accuracy ")
+    for accuracy in (prediction.scratch, prediction.zero_shot, prediction.inherited):
+        assert shown.count(f"<td>{100 * accuracy:.1f}%</td>") >= 1
+    for value in (prediction.scratch, prediction.inherited):
+        assert f"{100 * value:.1f}%" in str(prediction)
+
+
+def test_a_notebook_shows_why_nothing_is_predicted():
+    prediction = predicted(d=3)
+    assert prediction.outside
+    for text in (str(prediction), prediction._repr_html_()):
+        assert "no prediction: " in text
+        assert "nan" not in text
+    assert "<table>" not in prediction._repr_html_()
+
+
 @pytest.mark.parametrize("changes", [{}, {"u_norm": 0}, {"label_noise": 0.1}], ids=str)
 def test_a_prediction_is_written_as_json_with_its_gain_and_verdict(changes):
     found = predicted(**CHEAP, **changes)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from markupsafe import Markup
 
-from legatee.advice import Advice, ArmResult, Verdict
+from legatee.advice import Advice, ArmResult, ArmStatus, Verdict
 from legatee.report.canvas import cut
 from legatee.text import MINUS, number
 
@@ -93,8 +93,8 @@ def sentence(advice: Advice, scale: Scale) -> Markup:
     """
     arm = leader(advice)
     if arm is None or arm.gain is None:
-        end = Markup("<b>{}:</b> no way to inherit was tried.")
-        return end.format(VERDICT_WORDS[advice.verdict])
+        end = Markup("<b>{}:</b> {}.")
+        return end.format(VERDICT_WORDS[advice.verdict], _why_no_gain(advice))
     name = Markup("<em>{}</em>").format(arm.name)
     gain, unit = arm.gain, " points" if scale.percent else ""
     if advice.verdict is Verdict.INHERIT:
@@ -124,6 +124,14 @@ def sentence(advice: Advice, scale: Scale) -> Markup:
     return Markup("<b>Undecided:</b> these runs cannot tell whether inheriting helps; {}.").format(
         found
     )
+
+
+def _why_no_gain(advice: Advice) -> str:
+    """Say why no way to inherit has a gain."""
+    diverged = [arm for arm in advice.arms if arm.status is ArmStatus.DIVERGED]
+    if any(arm.is_scratch for arm in diverged):
+        return "training from scratch diverged, so there is nothing to compare with"
+    return "every way to inherit diverged" if diverged else "no way to inherit was tried"
 
 
 VERDICT_WORDS = {

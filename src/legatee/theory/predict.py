@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from functools import lru_cache
+from html import escape
 from math import nan, sqrt
 from typing import Any, overload
 
 import numpy as np
 
 from legatee.errors import SettingError
+from legatee.text import share
 from legatee.theory.reduced.reduce import outside, reduced
 from legatee.theory.reduced.solve import solve
 from legatee.theory.reduced.table import fixed_normals
@@ -73,6 +75,30 @@ class Prediction:
         if abs(self.gain) <= max(NEGLIGIBLE, 2 * self.error):
             return PredictedVerdict.EITHER
         return PredictedVerdict.INHERIT if self.gain > 0 else PredictedVerdict.SCRATCH
+
+    def __str__(self) -> str:
+        """Return the verdict and both accuracies, or why nothing is predicted, in one line."""
+        if self.outside:
+            return f"no prediction: {'; '.join(self.outside)}"
+        return (
+            f"{self.verdict.value}: test accuracy {share(self.inherited, 1)} when inheriting, "
+            f"{share(self.scratch, 1)} from scratch"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the verdict and a table of the accuracies, for notebooks."""
+        lines = (
+            ("scratch", self.scratch, self.scratch_spread),
+            ("inherited, before training", self.zero_shot, self.zero_shot_spread),
+            ("inherited", self.inherited, self.inherited_spread),
+        )
+        rows = "".join(
+            f"<tr><td>{name}</td><td>{share(accuracy, 1)}</td><td>{share(spread, 1)}</td></tr>"
+            for name, accuracy, spread in lines
+        )
+        heads = "".join(f"<th>{word}</th>" for word in ("run", "test accuracy", "spread"))
+        table = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        return f"<div><p><b>{escape(str(self))}</b></p>{'' if self.outside else table}</div>"
 
     def to_json(self) -> str:
         """Return the prediction as JSON text, with its gain and verdict; ``null`` for NaN."""
