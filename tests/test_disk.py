@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from legatee.disk import path_status, replacing, writable_folder, write_text
+from legatee.disk import folder_beside, path_status, replacing, writable_folder, write_text
 from legatee.errors import OutputError
 
 
@@ -119,6 +119,28 @@ def test_what_a_killed_process_left_is_deleted_by_the_next_that_writes_there(tmp
     assert names_in(tmp_path) == [name]
     write_text(tmp_path / "note.txt", "of another name")
     assert names_in(tmp_path) == ["note.txt"]
+
+
+def test_a_folder_that_a_killed_process_left_is_deleted_and_that_of_a_living_one_is_not(tmp_path):
+    script = (
+        "import sys, time\nfrom legatee.disk import folder_beside\n"
+        "with folder_beside(sys.argv[1]) as folder:\n"
+        "    (folder / 'deep').mkdir()\n    (folder / 'deep' / 'file').touch()\n"
+        "    print(folder.name, flush=True)\n    time.sleep(600)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "part.zarr")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        name = process.stdout.readline().strip()
+        write_text(tmp_path / "note.txt", "while it lives")
+        assert sorted(names_in(tmp_path)) == sorted([name, "note.txt"])
+        process.kill()
+    with folder_beside(tmp_path / "another") as folder:
+        assert sorted(names_in(tmp_path)) == sorted([folder.name, "note.txt"])
+        folder.rename(tmp_path / "another")
+    assert sorted(names_in(tmp_path)) == ["another", "note.txt"]
+    (tmp_path / "plain").mkdir()  # with the permissions that the user's mask gives
+    modes = [(tmp_path / name).stat().st_mode for name in ("another", "plain")]
+    assert modes[0] == modes[1]
 
 
 def test_what_a_living_process_writes_is_left(tmp_path, writer):

@@ -1,6 +1,7 @@
 """How every file of legatee is written: beside its place first, then renamed into it."""
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -63,6 +64,25 @@ def path_status(path: str | os.PathLike[str]) -> PathStatus:
     return PathStatus(is_file=stat.S_ISREG(mode), is_folder=stat.S_ISDIR(mode), exists=True)
 
 
+def paths_in(folder: str | os.PathLike[str], pattern: str) -> list[Path]:
+    """List what is in a folder under names of a pattern.
+
+    Args:
+        folder: The folder; an empty list if it is missing.
+        pattern: As ``Path.glob`` takes it.
+
+    Returns:
+        The paths, sorted.
+
+    Raises:
+        OutputError: If the folder cannot be listed.
+    """
+    try:
+        return sorted(Path(folder).glob(pattern))
+    except OSError as error:  # such as too many open files
+        raise OutputError(f"cannot list {os.fspath(folder)!r}: {error.strerror}") from error
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path that takes the place of ``path`` when the block succeeds.
@@ -107,6 +127,34 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
         if lock is not None:
             os.close(lock)
+
+
+@contextmanager
+def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty temporary folder beside ``path``, for the caller to fill and to rename.
+
+    What is left of it when the block ends is deleted; what a killed process left is deleted the
+    next time that a file or folder is written beside it.
+
+    Args:
+        path: What the folder is to become; the folder above it is made when missing.
+
+    Yields:
+        The temporary folder.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    final = Path(path)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(final.parent)
+    lock, temporary = _locked_folder(final)
+    try:
+        temporary.chmod(0o777 & ~_umask())  # mkdtemp made it private
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(lock)
 
 
 def writable_folder(path: str | os.PathLike[str]) -> Path:
@@ -159,6 +207,19 @@ def _locked(final: Path) -> tuple[int, Path]:
         os.close(handle)
 
 
+def _locked_folder(final: Path) -> tuple[int, Path]:
+    """Make a temporary folder that is locked for as long as this process fills it and lives."""
+    while True:
+        prefix = f".{final.name[:KEPT]}{MARK}"
+        temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=prefix))
+        with suppress(FileNotFoundError):  # in this moment another process may sweep it up
+            handle = os.open(temporary, os.O_RDONLY)
+            _lock(handle, wait=True)
+            if temporary.exists():
+                return handle, temporary
+            os.close(handle)
+
+
 def _lock(handle: int, *, wait: bool) -> bool:
     """Lock an open file; ``False`` where another process holds the lock or there are no locks."""
     if fcntl is None:
@@ -175,11 +236,13 @@ def _sweep(folder: Path) -> None:
     for name in os.listdir(folder):  # noqa: PTH208 - Path.iterdir makes a path of every name
         if MARK not in name or not name.startswith("."):
             continue
+        left = folder / name
         with suppress(OSError):  # another process may sweep it, or have finished it, meanwhile
-            handle = os.open(folder / name, os.O_RDWR)
+            is_folder = left.is_dir()
+            handle = os.open(left, os.O_RDONLY if is_folder else os.O_RDWR)
             try:
                 if _lock(handle, wait=False):
-                    (folder / name).unlink()
+                    shutil.rmtree(left) if is_folder else left.unlink()
             finally:
                 os.close(handle)
 

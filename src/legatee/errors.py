@@ -74,6 +74,10 @@ class OutputError(LegateeError):
     """A place to write that exists already, belongs to another run, or cannot be written."""
 
 
+class DamageError(OutputError):
+    """Finished results on disk that cannot be read any more, and must be computed again."""
+
+
 class TraceError(LegateeError, ValueError):
     """A network whose channels cannot be followed from its input to its output."""
 

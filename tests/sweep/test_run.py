@@ -1,6 +1,8 @@
 """Sweeps on disk: what they hold, how they grow, and what they refuse."""
 
+import contextlib
 import json
+import os
 import resource
 import shutil
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -15,6 +17,9 @@ from sweep_cases import SMALL, D, chunks, here, marks, sweep_of, undisturbed
 
 from legatee import Grid, simulate
 from legatee.errors import LegateeError, OutputError, UnknownNameError
+from legatee.results import read as results_read
+from legatee.results.layout import DIGESTS, digests
+from legatee.results.read import cut_of
 from legatee.simulator.deep import simulate_deep
 from legatee.sweep import declare
 from legatee.sweep.block import compute
@@ -45,6 +50,19 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextlib.contextmanager
+def no_more_files():
+    """A real limit of the operating system: no further file may be opened."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def refused(folder, sweep, error=OutputError, **options):
@@ -252,18 +270,20 @@ def garbled(path):
     path.write_text('{"zarr_format": 3, "node')
 
 
-def other_identity(path):
+def other_identity(path, *, change=lambda identity: {"axes": 5, "seeds": "x", "block": []}):
+    """Write another identity with a digest that fits, as somebody who knows the format may."""
     found = json.loads(path.read_text())
-    found["attributes"]["identity"] = '{"axes": 5, "seeds": "x", "block": []}'
+    attributes = found["attributes"]
+    attributes["identity"] = json.dumps(change(json.loads(attributes["identity"])))
+    attributes[DIGESTS] = digests(path.parent, attributes)
     path.write_text(json.dumps(found))
 
 
 def empty_blocks(path):
-    found = json.loads(path.read_text())
-    identity = json.loads(found["attributes"]["identity"])
-    identity["block"] = dict.fromkeys(identity["block"], 0)
-    found["attributes"]["identity"] = json.dumps(identity)
-    path.write_text(json.dumps(found))
+    def change(identity):
+        return identity | {"block": dict.fromkeys(identity["block"], 0)}
+
+    other_identity(path, change=change)
 
 
 @pytest.mark.parametrize("harm", [garbled, other_identity, empty_blocks, Path.unlink])
@@ -277,9 +297,51 @@ def test_a_garbled_store_is_one_sentence(copied, harm):
 
 def test_a_garbled_array_is_one_sentence(copied):
     garbled(copied / "part-000.zarr" / "noise" / "zarr.json")
-    assert "delete it" in refused(copied, sweep_of(40))
-    with pytest.raises(OutputError, match="cannot read"):
+    assert "noise/zarr.json' is not what was written" in refused(copied, sweep_of(40))
+    with pytest.raises(OutputError, match="delete this folder"):
         load(copied)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("zarr.json", "3000", "3001"),  # a value of an axis, which is written once more there
+        ("zarr.json", r"u_norm\": 2.0", r"u_norm\": 3.0"),  # a field of every setting
+        ("status/zarr.json", '"run"', '"ruf"'),
+        ("test_accuracy/zarr.json", '"NaN"', '"0.0"'),
+    ],
+)
+def test_a_changed_description_is_not_believed(copied, file, old, new):
+    path = copied / "part-000.zarr" / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    for reading in (load, tally):
+        with pytest.raises(OutputError, match="is not what was written; delete this folder"):
+            reading(copied)
+    assert "is not what was written" in refused(copied, sweep_of(40), repair=True)
+
+
+def test_too_many_open_files_are_no_damage(filled, copied):
+    with no_more_files():
+        said = refused(copied, sweep_of(40), repair=True)
+        with pytest.raises(OutputError, match="Too many open files"):
+            load(copied)
+    assert "--repair" not in said
+    assert chunks(copied) == chunks(filled)
+
+
+def test_too_many_open_files_while_chunks_are_read_are_no_damage(copied, monkeypatch):
+    with contextlib.ExitStack() as limits:
+
+        def limited(*arguments):
+            limits.enter_context(no_more_files())
+            return cut_of(*arguments)
+
+        monkeypatch.setattr(results_read, "cut_of", limited)
+        with pytest.raises(OutputError, match="Too many open files") as caught:
+            tally(copied)
+    assert "--repair" not in str(caught.value)
 
 
 def test_a_deleted_part_is_computed_again(copied):

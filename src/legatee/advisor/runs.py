@@ -16,6 +16,7 @@ import xarray as xr
 from legatee.advisor.fits import INCOMPARABLE, epochs_of
 from legatee.advisor.race import Race
 from legatee.advisor.training import Training, sent, train_one
+from legatee.disk import paths_in
 from legatee.errors import LegateeError, OutputError
 from legatee.progress import track
 from legatee.results import DONE, Layout, Store, Variable, identity_of, load
@@ -106,7 +107,7 @@ def has_runs(folder: str | os.PathLike[str]) -> bool:
 
 def _paths(folder: Path) -> list[Path]:
     """Return where the parts of a race are, in order."""
-    return sorted((folder / FOLDER).glob("part-*.zarr"))
+    return paths_in(folder / FOLDER, "part-*.zarr")
 
 
 def _stores(race: Race, folder: Path, provenance: Mapping[str, Any]) -> dict[Training, Store]:

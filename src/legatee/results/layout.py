@@ -1,20 +1,22 @@
 """How labelled results lie on disk: chunks that are exactly the units of work."""
 
 import json
-import shutil
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from math import ceil
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import zarr
 from zarr.codecs import ZstdCodec
 
+from legatee.disk import folder_beside
+
 DONE = "done"
+DIGESTS = "digests"  # attribute of a store: of all that it says about itself beside its chunks
 BLOCK = "_block"  # ends the names of its dimensions
 Unit = dict[str, int]  # dimension -> number of the block along it
 
@@ -81,12 +83,10 @@ def lay_out(path: Path, layout: Layout) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{uuid4().hex}")  # other hosts know the same process ids
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with folder_beside(path) as temporary:
         identity = json.dumps(layout.identity, sort_keys=True)
         attributes = {"identity": identity, **layout.provenance}
-        group: Any = zarr.open_group(beside, mode="w", attributes=attributes)
+        group: Any = zarr.open_group(temporary, mode="w", attributes=attributes)
         for dim, labels in layout.coords.items():
             values = np.array(labels) if labels else np.zeros(0, int)
             if values.dtype.kind == "U":
@@ -97,13 +97,31 @@ def lay_out(path: Path, layout: Layout) -> None:
             array = _add(group, name, v.dtype, v.dims, layout.arrays[name])
             array.attrs.update({"units": v.units, "long_name": v.about})
         _add(group, DONE, "bool", [f"{dim}{BLOCK}" for dim in layout.block], layout.arrays[DONE])
+        group.attrs[DIGESTS] = digests(temporary, group.attrs)
         try:
-            beside.rename(path)
+            temporary.rename(path)
         except OSError:  # another process was first, with the same layout or it will be refused
             if not path.exists():
                 raise
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+
+
+def digests(path: Path, attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Digest what a store says about itself: chunks have checksums, and this has none.
+
+    Args:
+        path: Folder of the store.
+        attributes: Its attributes; its digests among them are left out.
+
+    Returns:
+        A digest of the attributes under ``""``, and one of each array's description under its name.
+
+    Raises:
+        OSError: If a description cannot be read.
+    """
+    own = json.dumps({k: v for k, v in attributes.items() if k != DIGESTS}, sort_keys=True)
+    files = sorted(path.glob("*/zarr.json"))
+    texts = {"": own.encode()} | {file.parent.name: file.read_bytes() for file in files}
+    return {name: sha256(text).hexdigest() for name, text in texts.items()}
 
 
 def _add(group: zarr.Group, name: str, dtype: Any, dims: Iterable[str], sizes: tuple) -> Any:

@@ -12,8 +12,10 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from legatee.errors import OutputError
-from legatee.results.layout import BLOCK, DONE, Unit
+from legatee.errors import DamageError, OutputError
+from legatee.results.layout import BLOCK, DIGESTS, DONE, Unit, digests
+
+UNREADABLE = (OSError, MemoryError)  # of the machine, which says nothing about what is stored
 
 
 def load(path: str | os.PathLike[str], names: Iterable[str] | None = None) -> xr.Dataset:
@@ -50,10 +52,11 @@ def check(path: str | os.PathLike[str], *, whole: bool = True) -> None:
         whole: Whether to read everything; else it is only seen to that no file is missing.
 
     Raises:
-        OutputError: If there is no store, or something of it that is done cannot be read.
+        DamageError: If something of it that is done is damaged.
+        OutputError: If there is no store, or it cannot be read for another reason.
     """
     for _, reason in damage(path, whole=whole):
-        raise OutputError(f"cannot read the results at {os.fspath(path)!r}: {reason}")
+        raise DamageError(f"cannot read the results at {os.fspath(path)!r}: {reason}")
 
 
 def identity_of(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -66,7 +69,7 @@ def identity_of(path: str | os.PathLike[str]) -> dict[str, Any]:
         What its layout said.
 
     Raises:
-        OutputError: If there is no store.
+        OutputError: If there is no store, or what it says about itself is damaged.
     """
     try:
         return dict(json.loads(opened(path).attrs["identity"]))
@@ -85,12 +88,25 @@ def opened(path: str | os.PathLike[str], mode: Literal["r", "r+"] = "r") -> Any:
         Its zarr group.
 
     Raises:
-        OutputError: If there is no store.
+        OutputError: If there is no store, or what it says about itself is damaged.
     """
     try:
-        return zarr.open_group(path, mode=mode)
+        group: Any = zarr.open_group(path, mode=mode)
+        expected = dict(group.attrs[DIGESTS])
+        now = digests(Path(path), group.attrs)
     except Exception as error:  # what zarr raises has many types
+        if isinstance(error, UNREADABLE) and not isinstance(error, FileNotFoundError):
+            raise OutputError(f"cannot read {os.fspath(path)!r}: {_line(error)}") from error
         raise OutputError(f"{os.fspath(path)!r} is not a store of results") from error
+    if changed := [
+        name for name in sorted({*expected, *now}) if expected.get(name) != now.get(name)
+    ]:
+        file = Path(path, changed[0], "zarr.json")
+        raise OutputError(
+            f"{os.fspath(path)!r} is damaged: {str(file)!r} is not what was written; delete this "
+            "folder, and the same command computes it again"
+        )
+    return group
 
 
 def damage(path: str | os.PathLike[str], *, whole: bool = True) -> Iterator[tuple[Unit, str]]:
@@ -104,7 +120,8 @@ def damage(path: str | os.PathLike[str], *, whole: bool = True) -> Iterator[tupl
         Each such unit, with what is damaged, where and why.
 
     Raises:
-        OutputError: If there is no store, or its layout is damaged.
+        OutputError: If there is no store, its layout is damaged, or something cannot be read for
+            a reason that may pass, such as too many open files.
     """
     with _naming(path):
         group = opened(path)
@@ -125,6 +142,8 @@ def damage(path: str | os.PathLike[str], *, whole: bool = True) -> Iterator[tupl
                     raise OutputError("its file is missing")
                 if whole:
                     array[cut_of(array, unit)]
+        except UNREADABLE as error:
+            raise OutputError(f"cannot read {os.fspath(path)!r}: {_line(error)}") from error
         except Exception as error:  # what zarr and its codecs raise has many types
             cuts = dict(zip(dims_of(example), cut_of(example, unit), strict=True))
             where = ", ".join(f"{dim} = {_span(labels[dim][cuts[dim]])}" for dim in divided)

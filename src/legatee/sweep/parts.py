@@ -11,6 +11,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
+from legatee.disk import paths_in
 from legatee.errors import OutputError
 from legatee.results import Store, identity_of
 from legatee.sweep.declare import Box, Sweep, block_of, layout_of
@@ -56,8 +57,11 @@ def paths_of(folder: str | os.PathLike[str]) -> list[Path]:
 
     Returns:
         Their stores, in order.
+
+    Raises:
+        OutputError: If the folder cannot be listed.
     """
-    return sorted(Path(folder).glob("part-*.zarr"))
+    return paths_in(folder, "part-*.zarr")
 
 
 def part_of(path: Path) -> tuple[Box, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from legatee.errors import OutputError, UnknownNameError
+from legatee.errors import DamageError, OutputError, UnknownNameError
 from legatee.results import check
 from legatee.results import load as load_store
 from legatee.simulator.batch import recorded
@@ -96,13 +96,13 @@ def mending() -> Iterator[None]:
         Nothing.
 
     Raises:
-        OutputError: If the block does.
+        DamageError: If the block does.
     """
     try:
         yield
-    except OutputError as error:
+    except DamageError as error:
         hint = "legatee sweep --repair computes again what is damaged"
-        raise OutputError(f"{error}; {hint}") from error
+        raise DamageError(f"{error}; {hint}") from error
 
 
 def _some(folder: str | os.PathLike[str]) -> list[Path]:
