@@ -1,5 +1,7 @@
 """Every figure, small: it runs, is read, is drawn, and says what it stands on."""
 
+import importlib.util
+import shutil
 from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
@@ -7,14 +9,12 @@ from pathlib import Path
 import pytest
 
 from legatee import LegateeError
-from legatee.experiments import reproduce
+from legatee.experiments import figures, reproduce
 from legatee.experiments.figures import FIGURES
 from legatee.finding import Finding
 from legatee.report.findings import render_findings
 from legatee.work.workers import executor, processes
 from legatee.world.grid import Grid
-
-FILES = Path(reproduce.__file__).parent / "figures"
 
 
 def small(sweep):
@@ -45,7 +45,7 @@ def findings(tmp_path_factory):
 
 
 def test_every_file_is_a_figure():
-    files = {path.stem for path in FILES.glob("*.py")} - {"__init__"}
+    files = {path.stem for path in Path(figures.__file__).parent.glob("*.py")} - {"__init__"}
     assert files == set(FIGURES)
     for name in files:
         assert reproduce.experiment(name).name == name
@@ -94,3 +94,15 @@ def test_the_same_command_goes_on_where_it_was(findings, monkeypatch):
 def test_an_unknown_figure_is_refused_with_the_nearest(tmp_path):
     with pytest.raises(LegateeError, match="did you mean universal_signal"):
         reproduce.reproduce(["universal_signals"], tmp_path)
+
+
+def test_a_file_is_all_that_a_new_figure_takes(tmp_path):
+    folder = Path(figures.__file__).parent
+    copy = tmp_path / "figures"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(copy / "width.py", copy / "another.py")
+    spec = importlib.util.spec_from_file_location("copied_figures", copy / "__init__.py")
+    copied = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copied)
+    assert (*FIGURES, "another") == copied.FIGURES
+    assert len(FIGURES) == len(set(FIGURES)) == len(list(folder.glob("[!_]*.py")))

@@ -1,6 +1,8 @@
 """One file for each figure: a declaration, and how its results are read."""
 
-FIGURES = (
+from pathlib import Path
+
+_ORDER = (
     "upstream_samples",
     "universal_signal",
     "upstream_noise",
@@ -18,4 +20,6 @@ FIGURES = (
     "activation_rule",
     "depth",
 )
-"""Names of all figures, in the order of the page."""
+_FILES = {file.stem for file in Path(__file__).parent.glob("[!_]*.py")}
+FIGURES = (*_ORDER, *sorted(_FILES.difference(_ORDER)))
+"""Names of all figures, in the order of the page; those without a place of their own come last."""
