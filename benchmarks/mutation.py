@@ -3,30 +3,32 @@
     python benchmarks/mutation.py [--number 300] [--seed 0] [--only surgery/plan advisor ...]
         [--function read] [--everywhere] [--longest 30] [--jobs 2] [--out FILE.json]
 
-A random sample of mutants: copies of the package with one change each. Changed are comparisons,
-arithmetic, `and`, `or`, `not`, signs, numbers, True and False, conditions (turned round), and texts
-that something is looked up by or compared with. Left out are statements that call, raise, go on,
-break, delete or write into something, and arguments given by name. What is returned becomes None.
-Not changed are imports, docstrings, annotations, types, `__all__`, messages (whatever is raised or
-warned, f-strings, help), decorators that make data classes, arguments such as `strict` and
-`encoding`, lines with `# pragma`, and the pages' templates.
+The sample is random; each mutant is a copy of the package with one change. Changes are made to
+comparisons, arithmetic, `and`, `or`, `not`, signs, numbers, True and False, conditions (negated),
+and strings that are used as keys or compared with. Statements that call, raise, continue, break,
+delete or assign to an element are left out, as are keyword arguments; return values become None.
+Imports, docstrings, annotations, types, `__all__`, messages (whatever is raised or warned,
+f-strings, help texts), decorators of data classes, arguments such as `strict` and `encoding`, lines
+with `# pragma` and the templates of the pages are not changed.
 
-Each mutant meets the tests of its wing (`tests/WING`, the wing's doctests, `tests/laws`) that
-execute its line, the shortest first, until one fails, cannot be run, or takes five times as long as
-it did and half a minute more (four, where what is compiled must be compiled anew): then the mutant
-is killed. What is executed on import, and compiled code, meets the tests that execute its file or
-one that imports it, however indirectly. Files of the ground meet `tests/test_*.py`; those without
-tests of their own, or all with --everywhere, every test. Who kills for the first time is tried on
-the unchanged package after the same tests, and left out if it fails there as well. Tests that open
+Each mutant is run against the tests of its wing (`tests/WING`, the wing's doctests, `tests/laws`)
+that execute its line, the fastest first, until one fails, cannot be run, or takes more than five
+times as long as usual plus half a minute (four minutes where compiled code must be compiled again):
+then the mutant counts as killed. Code that runs on import, and compiled code, is run against the
+tests that execute its file or a file that imports it, directly or not. Files at the top of the
+package are run against `tests/test_*.py`; files without tests of their own, or all files with
+--everywhere, against every test. A test that kills for the first time is also run on the unchanged
+package, after the same tests as before, and is left out if it fails there as well. Tests that open
 a browser or take longer than --longest are left out.
 
-Survivors are reading matter: a test is missing, or the mutant is *equivalent*, the same to whoever
-uses the package (a tolerance, a speed, a cache), or nearly so. Nobody took those out, so the share
-killed is a lower bound. A line that only subprocesses execute counts as not executed.
+Read the survivors: either a test is missing, or the mutant is *equivalent*, which means that no user
+of the package can tell the difference (a tolerance, a speed, a cache). Equivalent mutants were not
+removed from the count, so the share killed is a lower bound. A line that only subprocesses execute
+counts as not executed.
 
-What was measured lies in `legatee-bench/mutation`. Interrupted and typed again this goes on; a
-killed mutant is not tried again while its file is the same, nor a survivor while the package and
-the tests that it met are.
+Results are kept in `legatee-bench/mutation`. The same command resumes after an interruption. A
+killed mutant is not tried again while its file is unchanged, nor a survivor while the package and
+the tests that it was run against are unchanged.
 """
 
 import argparse
@@ -58,7 +60,7 @@ Kept = dict[str, object]
 
 
 def sample(asked: argparse.Namespace, root: Path) -> tuple[list[tuple[Mutant, bytes]], int]:
-    """Draw mutants, each as likely as any other; return them, and how many there are to draw."""
+    """Draw mutants, each with the same probability; return them and the number of all mutants."""
     every = []
     for file in sorted(Path(root, PACKAGE).rglob("*.py")):
         path = file.relative_to(root / PACKAGE).as_posix()
@@ -119,7 +121,7 @@ def wilson(part: int, whole: int) -> str:
 
 
 def told(results: list[Kept]) -> None:
-    """Print the table, then what survived."""
+    """Print the table, then the survivors."""
     rows = []
     for wing in [*sorted({str(one["wing"]) for one in results}), "total"]:
         here = Counter(one["outcome"] for one in results if wing in {one["wing"], "total"})
@@ -167,7 +169,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Draw, try and tell."""
+    """Draw mutants, run the tests on them and print the results."""
     asked, began = arguments(), time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # and what runs is ended with it
     for left in HOME.glob("mutant-*"):
