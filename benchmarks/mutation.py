@@ -21,10 +21,10 @@ package are run against `tests/test_*.py`; files without tests of their own, or 
 package, after the same tests as before, and is left out if it fails there as well. Tests that open
 a browser or take longer than --longest are left out.
 
-Read the survivors: either a test is missing, or the mutant is *equivalent*, which means that no user
-of the package can tell the difference (a tolerance, a speed, a cache). Equivalent mutants were not
-removed from the count, so the share killed is a lower bound. A line that only subprocesses execute
-counts as not executed.
+Read the survivors: either a test is missing, or the mutant is *equivalent*, which means that no
+user of the package can tell the difference (a tolerance, a speed, a cache). Equivalent mutants were
+not removed from the count, so the share killed is a lower bound. A line that only subprocesses
+execute counts as not executed.
 
 Results are kept in `legatee-bench/mutation`. The same command resumes after an interruption. A
 killed mutant is not tried again while its file is unchanged, nor a survivor while the package and
