@@ -66,6 +66,20 @@ PadKernels = Annotated[
         "--pad-kernels", help="Place kernels in the middle of larger ones, surrounded by zeros."
     ),
 ]
+Grow = Annotated[
+    str | None,
+    typer.Option(
+        help="clone: fill a target that is larger than the source with copies of its channels, so "
+        "that it computes the same."
+    ),
+]
+UnevenCopies = Annotated[
+    float,
+    typer.Option(
+        help="How unevenly the copies of a channel share what reads them; above 0 they become "
+        "different in training."
+    ),
+]
 Classes = Annotated[
     int | None,
     typer.Option(

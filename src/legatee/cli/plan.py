@@ -12,6 +12,7 @@ from legatee.cli.options import (
     ClassMap,
     Exclude,
     Force,
+    Grow,
     Include,
     Match,
     PadKernels,
@@ -21,6 +22,7 @@ from legatee.cli.options import (
     Sizes,
     Source,
     Target,
+    UnevenCopies,
     class_map_of,
     class_names_in,
     match_of,
@@ -50,6 +52,8 @@ def plan_command(  # noqa: PLR0913 - one parameter for each option
         Path | None, typer.Option(help="Names of the source's classes in order, likewise.")
     ] = None,
     pad_kernels: PadKernels = False,
+    grow: Grow = None,
+    uneven_copies: UnevenCopies = 0.0,
     classes: Classes = None,
     shape: Shape = None,
     seed: Seed = 0,
@@ -92,6 +96,8 @@ def plan_command(  # noqa: PLR0913 - one parameter for each option
         example_inputs=image(size),
         seed=seed,
         pad_kernels=pad_kernels,
+        grow=grow,
+        uneven_copies=uneven_copies,
     ).model_copy(update={"source": source, "target": target})
     if out is not None:
         made.save(out)

@@ -24,13 +24,17 @@ class Blend(Record):
             adds up all input channels to one; ``"cycle"`` repeats the input channels in turn,
             scaled so that their sum is unchanged (timm's rule for a first convolution); ``"pad"``
             places a kernel in the middle of a larger one, surrounded by zeros, along this axis and
-            all later ones.
+            all later ones; ``"divide"`` divides the values at a position that is taken several
+            times among its copies, so that sums along the axis are unchanged (Net2Net).
         lead: Positions before the grid that are copied as they are, such as a class token.
+        uneven: How unevenly ``"divide"`` divides: of two copies, one has this share more than half
+            of the value, relative to it, and the other less; 0 for equal shares [fraction, 0..1).
     """
 
     axis: int = Field(ge=0)
-    how: Literal["bicubic", "sum", "cycle", "pad"]
+    how: Literal["bicubic", "sum", "cycle", "pad", "divide"]
     lead: int = Field(default=0, ge=0)
+    uneven: float = Field(default=0.0, ge=0, lt=1)
 
     def covers(self, axis: int) -> bool:
         """Tell whether positions along an axis are computed.
@@ -60,6 +64,8 @@ class Blend(Record):
             return all(grid > 0 and isqrt(grid) ** 2 == grid for grid in grids)
         if self.how == "pad":
             return filled >= taken and (filled - taken) % 2 == 0
+        if self.how == "divide":
+            return filled == taken
         return self.how == "cycle" or filled == 1
 
 
@@ -128,6 +134,11 @@ class Move(Record):
             for take, put in zip(self.take, self.put, strict=True)
         )
 
+    @cached_property
+    def copies(self) -> int:
+        """Elements that inherit from an element of which another one inherits already [count]."""
+        return self.filled - min(self.filled, prod(_different(text) for text in self.take))
+
     @property
     def source_index(self) -> Index:
         """Which elements of the source tensor the move reads, as an index of a tensor or array.
@@ -181,6 +192,13 @@ def _index(positions: tuple[str, ...]) -> Index:
     if len(slices) == len(found):
         return tuple(slices)
     return np.ix_(*(np.asarray(one, dtype=np.intp) for one in found))
+
+
+@lru_cache(maxsize=4096)
+def _different(text: str) -> int:
+    """Return how many different positions there are."""
+    parts = runs(text)
+    return len(set().union(*parts)) if len(parts) > 1 else sum(len(run) for run in parts)
 
 
 @lru_cache(maxsize=4096)

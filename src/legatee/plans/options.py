@@ -1,7 +1,7 @@
 """What a transfer is asked to do: every choice that is not data."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
 
@@ -31,6 +31,24 @@ def _named(rule: object) -> object:
     return f"custom:{rule.__module__}.{rule.__qualname__}" if callable(rule) else rule  # type: ignore[attr-defined]
 
 
+def _pairs(value: object) -> object:
+    """Read a class map as JSON holds it: pairs, because the keys of JSON objects are texts."""
+    if not isinstance(value, list | tuple):
+        return value
+    if not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in value):
+        return value
+    return {pair[0]: pair[1] for pair in value}
+
+
+def _as_pairs(classes: Mapping[Class, Class] | None) -> list[list[Class]] | None:
+    return None if classes is None else [list(pair) for pair in classes.items()]
+
+
+ClassMap = Annotated[
+    dict[Class, Class] | None,
+    BeforeValidator(_pairs),
+    PlainSerializer(_as_pairs, when_used="json-unless-none"),
+]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 Rule = Annotated[
     str | dict[str, tuple[int, ...]] | Criterion, BeforeValidator(_rule), PlainSerializer(_named)
@@ -70,6 +88,13 @@ class PlanOptions(Record):
             to be the same.
         pad_kernels: Whether a convolution kernel may be placed in the middle of a larger one, such
             as 1x1 into 3x3, surrounded by zeros.
+        grow: ``"clone"`` fills a target that is larger than the source with copies of the source's
+            channels and divides the weights that read them, so that the target computes what the
+            source computes; without it the channels that the source lacks keep their initial
+            values.
+        uneven_copies: How unevenly the copies of a channel share the weights that read it. Above 0
+            the copies get different gradients and become different in training, while the output
+            is the same; at 0 they remain equal [fraction, 0..1).
 
     Example:
         >>> PlanOptions(alpha=0.5, include="layer1").include
@@ -81,13 +106,15 @@ class PlanOptions(Record):
     match: str | dict[str, str] | None = None
     include: Names = ()
     exclude: Names = ()
-    class_map: dict[Class, Class] | None = None
+    class_map: ClassMap = None
     class_names: tuple[str, ...] | None = None
     source_class_names: tuple[str, ...] | None = None
     threshold: float = Field(default=0.5, ge=0, le=1)
     seed: int = Field(default=0, ge=0)
     head: bool = True
     pad_kernels: bool = False
+    grow: Literal["clone"] | None = None
+    uneven_copies: float = Field(default=0.0, ge=0, lt=1)
 
     def __hash__(self) -> int:
         """Return a hash of the options as they are written, because mappings have none."""

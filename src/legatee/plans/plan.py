@@ -103,13 +103,15 @@ class TransferPlan(Document):
     def headline(self) -> str:
         """How much is inherited by what from what, under which options, in one line."""
         zeros = f", {share(self.zeroed, 1)} set to zero" if self.zeroed else ""
+        cloned = sum(move.copies for move in self.moves) / max(self.elements, 1)
+        copies = f", {share(cloned, 1)} as copies of channels" if cloned else ""
         names = f", {self.target} from {self.source}" if self.source and self.target else ""
         inherited = sum(move.inherited_elements for move in self.moves)
         noise = share(self.unsupported_elements / max(inherited, 1), 1)
         reading = f", {noise} of these in layers that read nothing inherited"
         return (
             f"{share(self.inherited_fraction, 1)} of {self.elements:,} elements inherited"
-            f"{reading if self.unsupported_elements else ''}{zeros} "
+            f"{reading if self.unsupported_elements else ''}{zeros}{copies} "
             f"(alpha {self.options.alpha:g}, rule {self.options.rule_name}){names}"
         )
 
@@ -133,5 +135,7 @@ def _row(entry: Move | Untouched) -> Row:
     if isinstance(entry, Untouched):
         return Row(name=entry.target, size=prod(entry.shape), filled=0, note=entry.reason)
     how = "" if entry.blend is None else f"{entry.blend.how}"
+    if entry.copies and not how:
+        how = "copies"
     filled = entry.inherited_elements
     return Row(name=entry.target, source=entry.source, size=entry.size, filled=filled, note=how)

@@ -12,6 +12,7 @@ WAYS = {
     "sum": "input channels summed to one",
     "cycle": "input channels repeated in turn",
     "pad": "placed in the middle of a larger kernel",
+    "divide": "divided among copies",
 }
 
 Rows = list[tuple[tuple[str, ...], "Part"]]

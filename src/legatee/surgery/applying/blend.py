@@ -1,5 +1,7 @@
-"""Axes that are computed rather than copied: other image sizes, input channels, larger kernels."""
+"""Axes that are computed rather than copied: image sizes, input channels, kernels, copies."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from math import isqrt
 
 import torch
@@ -21,7 +23,8 @@ def blended(taken: Tensor, move: Move) -> Tensor:
         The values for ``move.put``; ``taken`` itself where the move is a plain copy.
 
     Source:
-        timm's ``resample_abs_pos_embed`` and ``adapt_input_conv``.
+        timm's ``resample_abs_pos_embed`` and ``adapt_input_conv``; Net2Net (Chen et al. 2016) for
+        copies.
 
     Example:
         >>> from legatee.plans.moves import Blend
@@ -35,6 +38,9 @@ def blended(taken: Tensor, move: Move) -> Tensor:
     axis, wanted = move.blend.axis, len(expand(move.put[move.blend.axis]))
     if move.blend.how == "pad":
         return _padded(taken, [len(expand(put)) for put in move.put[axis:]])
+    if move.blend.how == "divide":
+        shares = _shares(expand(move.take[axis]), move.blend.uneven).to(taken)
+        return taken * shares.reshape([-1 if n == axis else 1 for n in range(taken.ndim)])
     if move.blend.how == "sum":
         return taken.sum(axis, keepdim=True)
     if move.blend.how == "cycle":
@@ -42,6 +48,19 @@ def blended(taken: Tensor, move: Move) -> Tensor:
         turns = torch.arange(wanted, device=taken.device) % have
         return taken.index_select(axis, turns) * (have / wanted)
     return _resized(taken, axis, move.blend.lead, wanted)
+
+
+def _shares(positions: Sequence[int], uneven: float) -> Tensor:
+    """Return the share of each position that is taken; those of equal positions sum to 1."""
+    places: dict[int, list[int]] = defaultdict(list)
+    for place, position in enumerate(positions):
+        places[position].append(place)
+    shares = torch.ones(len(positions), dtype=torch.double)
+    for copies in places.values():
+        if len(copies) > 1:
+            tilt = torch.linspace(-uneven, uneven, len(copies), dtype=torch.double)
+            shares[copies] = (1 + tilt) / len(copies)
+    return shares
 
 
 def _padded(taken: Tensor, sides: list[int]) -> Tensor:

@@ -64,6 +64,8 @@ def differences(source: Catalog, target: Catalog, moves: Sequence[Move]) -> list
     sentences = [_compared(name, *networks, pairs) for name in SETTINGS]
     sentences.append(_only_in("target", networks[1], networks[0], [(t, s) for s, t in pairs]))
     sentences.append(_only_in("source", *networks, pairs))
+    sentences.append(_skip_only_in("target", networks[1], networks[0], [(t, s) for s, t in pairs]))
+    sentences.append(_skip_only_in("source", *networks, pairs))
     return [sentence for sentence in sentences if sentence]
 
 
@@ -201,9 +203,50 @@ def _only_in(side: str, network: _Network, counterpart: _Network, pairs: Sequenc
     layer, reader = next(iter(between.items()))
     kind = "squeeze-and-excitation" if network.uses[layer].gates else "another layer"
     return (
-        f"only in the {side}, {_layers(readers)} {'reads' if readers == 1 else 'read'} the output "
+        f"only in the {side}, {_layers(readers)} {_read(readers)} the output "
         f"of {kind}, such as {network.uses[reader].main!r} that of {network.uses[layer].main!r}"
     )
+
+
+def _skip_only_in(
+    side: str, network: _Network, counterpart: _Network, pairs: Sequence[Pair]
+) -> str:
+    """Say which inherited layers read a further inherited layer in one of the networks alone.
+
+    A skip connection that one network lacks is such a case. Layers that only one network has do
+    not count, nor layers of which nothing that they read is inherited: blocks are left out on
+    purpose.
+
+    Args:
+        side: Which network has the connections: ``"source"`` or ``"target"``.
+        network: That network.
+        counterpart: The other network.
+        pairs: Numbers of uses of the network and of the corresponding uses of the counterpart.
+
+    Returns:
+        A sentence, or ``""``.
+    """
+    partners = dict(pairs)
+    both = set(partners.values())
+    further: dict[int, int] = {}  # layer that reads -> layer that only it reads in this network
+    for number, partner in pairs:
+        reads = {n for n in network.layers_before.get(number, ()) if n in partners}
+        partner_reads = both & counterpart.layers_before.get(partner, frozenset())
+        more = sorted(n for n in reads if partners[n] not in partner_reads)
+        if more and partner_reads and reads:
+            further[number] = more[0]
+    if not further:
+        return ""
+    reader, layer = next(iter(further.items()))
+    return (
+        f"only in the {side}, {_layers(len(further))} also {_read(len(further))} the output of an "
+        f"earlier layer, as through a skip connection, such as {network.uses[reader].main!r} that "
+        f"of {network.uses[layer].main!r}"
+    )
+
+
+def _read(count: int) -> str:
+    return "reads" if count == 1 else "read"
 
 
 def _follows(

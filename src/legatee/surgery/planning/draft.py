@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from legatee.plans.moves import Blend, Move
+from legatee.plans.options import PlanOptions
 from legatee.plans.positions import compress
 from legatee.surgery.network.catalog import Catalog
 from legatee.surgery.network.groups import Group, may_take
@@ -19,6 +21,7 @@ from legatee.surgery.planning.drafted import (
     Drafted,
     Heads,
 )
+from legatee.surgery.planning.grow import Axis, cloned, dividing_axes
 from legatee.surgery.planning.match import Match
 from legatee.surgery.planning.resize import channel_blend, grid_blend, grows
 
@@ -48,7 +51,7 @@ class Draft:
         heads: What is known of the classes.
         traced: Whether the channels of both networks are known; else only whole tensors move.
         whole: Whether a tensor without a known channel may be taken whole.
-        pad_kernels: Whether a kernel may be placed in the middle of a larger one.
+        options: What is asked for: whether kernels may be padded, and channels copied.
     """
 
     source: Catalog
@@ -59,7 +62,7 @@ class Draft:
     heads: Heads
     traced: bool
     whole: bool
-    pad_kernels: bool
+    options: PlanOptions
     _mixed: dict[int, set[int]] = field(default_factory=dict, init=False)
     _unscored: set[int] = field(default_factory=set, init=False)
     _picked: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = field(
@@ -67,6 +70,11 @@ class Draft:
     )
     _texts: dict[tuple[bool, tuple], str] = field(default_factory=dict, init=False)
     _spans: dict[tuple, Span | str] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def _dividing(self) -> frozenset[Axis]:
+        """The axes along which copies share what is inherited."""
+        return frozenset() if self.options.grow is None else dividing_axes(self.target)
 
     def build(self) -> Drafted:
         """Go through the tensors of the target.
@@ -159,6 +167,7 @@ class Draft:
             (numbers[0], self.target.patterns[numbers[0], name, axis]),
             tuple((n, self.source.patterns[n, source_name, axis]) for n in source_numbers),
             axis,
+            (name, axis) in self._dividing,
         )
         if key not in self._spans:
             self._spans[key] = self._joined(name, source_name, axis)
@@ -172,7 +181,7 @@ class Draft:
         if size == source_size and not grouped:
             return Span(take=take, put=put)
         if grows(self.target.tensors[name], self.source.tensors[source_name], axis):
-            if not self.pad_kernels:
+            if not self.options.pad_kernels:
                 sizes = f"{size} in the target and {source_size} in the source"
                 return f"its kernel has size {sizes}; {PADDING}"
             return Span(take=take, put=put, blend=Blend(axis=axis, how="pad"))
@@ -208,9 +217,14 @@ class Draft:
                 why = NOTHING
         if not put:
             return why
+        copied = any(len(set(channels)) < len(channels) for _, channels in take)
+        divided = copied and (name, axis) in self._dividing
         return Span(
             take=self._text(self.source, take, source_name, axis),
             put=self._text(self.target, put, name, axis),
+            blend=Blend(axis=axis, how="divide", uneven=self.options.uneven_copies)
+            if divided
+            else None,
         )
 
     def _text(self, catalog: Catalog, pieces: list[Piece], name: str, axis: int) -> str:
@@ -280,6 +294,8 @@ class Draft:
                 if result.unscored:
                     self._unscored.add(chosen)
                 picked = result.channels, tuple(range(len(result.channels)))
+                if self.options.grow is not None and source_group.size < group.size:
+                    picked = cloned(source_group.size, group.size)
             self._picked[number, chosen] = picked
         return self._picked[number, chosen]
 

@@ -18,6 +18,7 @@ from legatee.surgery.planning.channels import channels_of
 from legatee.surgery.planning.classes import classes_of, heads
 from legatee.surgery.planning.draft import Draft, Pick
 from legatee.surgery.planning.drafted import NOTHING, Drafted
+from legatee.surgery.planning.grow import growth_notes
 from legatee.surgery.planning.incomplete import drop_strays
 from legatee.surgery.planning.match import Match, chosen_only, match_groups, match_tensors
 from legatee.surgery.planning.unsupported import unsupported_moves
@@ -91,6 +92,10 @@ def plan(
     moves = [move for move in outcomes.values() if isinstance(move, Move)]
     unsupported = unsupported_moves(drafted.target, moves)
     notes += [*_unscored(drafted, asked), *head_notes, *left_behind(drafted, outcomes)]
+    if asked.grow is not None:
+        trainable = (name for name, tensor in drafted.target.tensors.items() if tensor.trainable)
+        untouched = [name for name in trainable if isinstance(outcomes[name], str)]
+        notes += growth_notes(drafted.target, moves, untouched)
     made = TransferPlan(
         source=source_network.name,
         target=target_network.name,
@@ -154,7 +159,7 @@ def _drafted(
         heads=classes,
         traced=not (source.untraced or target.untraced),
         whole=alike or not target.catalog.groups,
-        pad_kernels=options.pad_kernels,
+        options=options,
     )
     return draft.build(), notes
 

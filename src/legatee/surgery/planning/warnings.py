@@ -32,7 +32,11 @@ def remarks(draft: Drafted, moves: list[Move], unsupported: list[Move]) -> list[
         *_former_outputs(draft, moves),
         *differences(draft.source, draft.target, moves),
         *_padded_kernels(moves),
-        *(_resized(move) for move in moves if move.blend is not None and move.blend.how != "pad"),
+        *(
+            _resized(move)
+            for move in moves
+            if move.blend is not None and move.blend.how in ("bicubic", "sum", "cycle")
+        ),
     ]
 
 
