@@ -73,10 +73,16 @@ def test_turned_channels_compute_what_they_computed():
 
 
 @pytest.mark.parametrize("between", [by_buffer, pooled])
-def test_channels_that_cannot_be_followed_are_not_parted(between):
-    network = Between(between, read=12 if between is by_buffer else 6)
-    with pytest.raises(legatee.LegateeError, match=r"'one\.weight' cannot be traced through"):
-        legatee.plan(network, network, alpha=0.5)
+def test_channels_that_cannot_be_followed_are_inherited_all_together(between):
+    read = 12 if between is by_buffer else 6
+    network = Between(between, read=read)
+    plan = legatee.plan(network, network, alpha=0.5)
+    moves = {move.target: move for move in plan.moves}
+    assert positions(moves["one.weight"].take[0]) == list(range(12))
+    assert positions(moves["two.weight"].take[1]) == list(range(read))
+    (warning,) = plan.warnings
+    assert "the channels of 'one.weight' go through" in warning
+    assert "they are inherited only all together" in warning
 
 
 @pytest.mark.parametrize("between", [by_buffer, pooled])

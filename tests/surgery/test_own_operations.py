@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import legatee
-from legatee.errors import TraceError
+from legatee.errors import TransferError
 from legatee.surgery.network.operations import pointwise
 from surgery_references import spread
 
@@ -35,9 +35,17 @@ class Own(nn.Module):
 RULES = {torch.ops.legatee_tests.swish: pointwise}
 
 
-def test_an_unknown_operation_is_named():
-    with pytest.raises(TraceError, match=r"legatee_tests\.swish"):
+def test_an_unknown_operation_is_named_with_the_rule_to_add():
+    hint = r"pass operations={torch\.ops\.legatee_tests\.swish: pointwise}"
+    with pytest.raises(TransferError, match=hint):
         legatee.plan(Own(9), Own(4), alpha=0.5)
+
+
+def test_what_an_unknown_operation_may_mix_is_inherited_all_together():
+    plan = legatee.plan(Own(9), Own(9), alpha=0.5)
+    moves = {move.target: move for move in plan.moves}
+    assert moves["first.weight"].take[0] == moves["head.weight"].take[1] == "0:9"
+    assert "which may mix them" in plan.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,7 @@ def test_a_rule_follows_channels_through_an_operation(key):
 
 def test_a_rule_holds_for_one_call():
     legatee.plan(Own(9), Own(4), operations=RULES)
-    with pytest.raises(TraceError, match="swish"):
+    with pytest.raises(TransferError, match="swish"):
         legatee.plan(Own(9), Own(4), alpha=0.5)
 
 

@@ -10,6 +10,7 @@ from torchvision import models
 
 import legatee
 from legatee.surgery.network.catalog import Catalog, read
+from surgery_references import positions, spread
 
 
 def torchvision(name: str) -> nn.Module:
@@ -92,8 +93,10 @@ class Filled(nn.Module):
         return self.two(both)
 
 
-def test_a_tensor_that_is_filled_part_by_part_is_not_followed_wrongly():
-    with pytest.raises(
-        legatee.LegateeError, match=r"in-place assignment to a slice .* use torch\.cat"
-    ):
-        legatee.plan(Filled(6), Filled(4), alpha=0.5)
+def test_channels_are_followed_through_a_tensor_that_is_filled_part_by_part():
+    """Channel n of the first layer is read at n and at n + width of the second."""
+    plan = legatee.plan(Filled(6), Filled(4), class_map={n: n for n in range(4)})
+    moves = {move.target: move for move in plan.moves}
+    kept = positions(moves["one.weight"].take[0])
+    assert kept == spread(6, 4)
+    assert sorted(positions(moves["two.weight"].take[1])) == [*kept, *(6 + n for n in kept)]

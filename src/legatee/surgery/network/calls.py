@@ -5,16 +5,23 @@ along every axis on which the identity does not vary. A rule takes the fields of
 inputs and returns those of its outputs.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Container, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from legatee.surgery.network.equalities import Equalities
 
 Fields = list[Tensor]
+
+
+class NotFollowedError(Exception):
+    """Raised by a rule for a case that it does not know; what the operation may mix is held."""
+
+
 Rule = Callable[["Call"], list[Fields]]
 aten = torch.ops.aten
 
@@ -26,6 +33,8 @@ class Call:
     Attributes:
         equal: The equalities of the trace, to which rules add.
         known: The fields of each tensor.
+        uniform: Tensors whose elements are all equal, such as zeros.
+        input_dependent: Tensors that depend on the network's input.
         func: The operation.
         args: Its positional arguments.
         keywords: Its keyword arguments.
@@ -35,6 +44,8 @@ class Call:
 
     equal: Equalities
     known: MutableMapping[Tensor, Fields]
+    uniform: Container[Tensor]
+    input_dependent: Container[Tensor]
     func: Any
     args: tuple
     keywords: Mapping[str, Any]
@@ -67,9 +78,78 @@ class Call:
         if a is not None and b is not None:
             self.equal.equate(a, b)
 
-    def lose(self, f: Tensor, why: str) -> None:
-        """Note that identities are not traced any further, so that they must not be split."""
-        self.equal.lost.append((f.reshape(-1).numpy(), why))
+    def share(self, many: Tensor | None, one: Tensor | None) -> None:
+        """Note that two fields meet, of which one may vary along further axes.
+
+        Args:
+            many: A field, or ``None``.
+            one: A field of the same rank that varies along fewer axes, or the same, or ``None``.
+        """
+        if many is None or one is None:
+            return
+        shared, further = support(one), support(many) - support(one)
+        if not further or not shared <= support(many):
+            self.equal.equate(many, one)
+            return
+        order = sorted(further) + [axis for axis in range(many.ndim) if axis not in further]
+        size = one.numel()
+        rows = many.permute(order).reshape(-1, size).numpy()
+        self.equal.shared.append((rows, one.reshape(-1).numpy()))
+
+    def hold(self, fields: Sequence[Tensor], why: str, *, hint: bool = False) -> None:
+        """Note that an operation may mix channels, so that they are inherited only all together.
+
+        Args:
+            fields: The fields of the channels.
+            why: The operation, as it is told to the user.
+            hint: Whether to tell how a rule for it is added.
+        """
+        if fields:
+            ids = np.concatenate([f.reshape(-1).numpy() for f in fields])
+            self.equal.held.append((ids, why, hint))
+
+    def anonymous(self, tensor: Tensor, axis: int) -> Tensor | None:
+        """Return identities for an axis that has none: what lies along it keeps its place.
+
+        Args:
+            tensor: A tensor without a field that varies along the axis, such as a constant.
+            axis: The axis.
+
+        Returns:
+            A new field, or ``None`` where all elements along the axis are equal.
+        """
+        if tensor.shape[axis] < 2 or tensor.stride(axis) == 0 or tensor in self.uniform:
+            return None
+        return along(self.equal.fresh(tensor.shape[axis], fixed=True), axis, tensor.ndim)
+
+    def completed(
+        self, tensors: Sequence[Tensor], rank: int, beside: Fields | None = None
+    ) -> list[Fields]:
+        """Return the fields of operands, with new ones for axes that only other operands name.
+
+        Args:
+            tensors: The operands.
+            rank: Rank of the result.
+            beside: Fields of the result that other operands have made already.
+
+        Returns:
+            The fields of each operand.
+        """
+        fields = [list(self.fields(x)) for x in tensors]
+        if not any(fields) and not beside:
+            return fields
+        placed = [
+            [{axis + rank - x.ndim for axis in support(f)} for f in own]
+            for x, own in zip(tensors, fields, strict=True)
+        ]
+        named = set().union(*(axes for own in placed for axes in own))
+        named |= set().union(*(support(f) for f in beside or ()))
+        for x, own, axes in zip(tensors, fields, placed, strict=True):
+            for axis in sorted(named - set().union(*axes)):
+                position = axis - (rank - x.ndim)
+                if position >= 0 and (new := self.anonymous(x, position)) is not None:
+                    own.append(new)
+        return fields
 
     def merge(self, operands: Sequence[Fields], rank: int) -> Fields:
         """Align the fields of several operands: identities at the same place are equal."""
@@ -90,8 +170,11 @@ class Call:
                     else min(overlapping, key=lambda i: _kinds(aligned, merged[i]))
                 )
                 free.remove(best)
-                self.equate(aligned, merged[best])
-                merged[best] = torch.broadcast_tensors(aligned, merged[best])[1]
+                wide, narrow = merged[best], aligned
+                if len(support(narrow)) > len(support(wide)):
+                    wide, narrow = narrow, wide
+                self.share(wide, narrow)
+                merged[best] = torch.broadcast_tensors(wide, narrow)[0]
         return merged
 
 

@@ -55,11 +55,13 @@ class Catalog:
         groups: Channel groups; every axis longer than 1 is covered by one or more of them, except
             the axes that no other tensor shares (kernels, positions).
         uses: What the network does with its tensors, in order; empty where that is unknown.
+        notes: What the trace could not follow, in sentences.
     """
 
     tensors: dict[str, TensorInfo]
     groups: tuple[Group, ...]
     uses: tuple[Use, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def digest(self) -> str:
@@ -271,7 +273,12 @@ def _catalog(
     groups = coupled(channels, tensors)
     shapes = {name: tuple(value.shape) for name, value in tensors.items()}
     roles = axis_roles(shapes, channels, groups)
-    return Catalog(tensors=_tensors(network, tensors, roles), groups=groups, uses=channels.uses)
+    return Catalog(
+        tensors=_tensors(network, tensors, roles),
+        groups=groups,
+        uses=channels.uses,
+        notes=channels.notes,
+    )
 
 
 def _digest(described: Iterable[tuple[str, tuple[int, ...], str]]) -> str:

@@ -21,12 +21,17 @@ class Group:
             [size, positions per channel]; a channel has more than one position where it was
             flattened, or where it is a block such as an attention head.
         role: ``"input"`` for the network's input (its channels, or the rows of a token embedding),
-            ``"class"`` for its output, where no later layer reads it, ``"hidden"`` otherwise.
+            ``"class"`` for its output, where no later layer reads it, ``"fixed"`` where the order
+            has a meaning, because the channels meet a constant or positions, ``"hidden"``
+            otherwise.
+        parts: For each channel the number of the group in which group normalisation normalises it
+            [size]; ``None`` where all channels are alike.
     """
 
     size: int
     members: dict[Axis, np.ndarray]
     role: str
+    parts: np.ndarray | None = None
 
 
 def patterns(groups: Sequence[Group]) -> dict[tuple[int, str, int], int]:
@@ -89,21 +94,41 @@ def coupled(channels: ChannelMap, tensors: Container[str]) -> tuple[Group, ...]:
     for number in np.lexsort((runs.place[runs.start[firsts]], runs.axis[firsts])).tolist():
         own = slice(firsts[number], ends[number])
         channel = int(runs.channel[firsts[number]])
-        roles = channel in channels.consumed, channel in channels.produced
+        roles = (
+            channel in channels.consumed,
+            channel in channels.produced,
+            channel in channels.fixed,
+        )
         together[runs.axis[own].tobytes(), runs.width[own].tobytes(), *roles].append(number)
     kept: dict[bytes, np.ndarray] = {}
     groups = []
-    for (_, _, consumed, produced), members in together.items():
+    for (_, _, consumed, produced, fixed), members in together.items():
         first, count = firsts[members], ends[members[0]] - firsts[members[0]]
         positions = {
             axes[runs.axis[first[0] + step]]: runs.places(first + step, kept)
             for step in range(count)
         }
         read_later = any(axis > 0 for _, axis in positions)
-        role = "input" if consumed else "class" if produced and not read_later else "hidden"
-        if len(positions) > 1 or role != "hidden":
-            groups.append(Group(size=len(members), members=positions, role=role))
-    return tuple(groups)
+        role = "fixed" if fixed else "hidden"
+        role = "input" if consumed else "class" if produced and not read_later else role
+        parts = _parts([channels.parts.get(int(runs.channel[n])) for n in first])
+        groups.append(Group(size=len(members), members=positions, role=role, parts=parts))
+    coupling = [g for g in groups if len(g.members) > 1 or g.role in ("input", "class")]
+    covered = {axis for group in coupling for axis in group.members}
+    # An axis that is covered in part needs a group for the rest, or nothing would fill it.
+    return tuple(
+        g
+        for g in groups
+        if len(g.members) > 1 or g.role in ("input", "class") or covered & g.members.keys()
+    )
+
+
+def _parts(labels: list[tuple[int, ...] | None]) -> np.ndarray | None:
+    """Number the groups of a normalisation that some channels lie in, if there are several."""
+    if len(set(labels)) < 2:
+        return None
+    numbers = {label: number for number, label in enumerate(dict.fromkeys(labels))}
+    return np.array([numbers[label] for label in labels])
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from legatee.errors import TraceError
-from legatee.surgery.network.calls import Call, Fields, Rule, along, aten, support
+from legatee.surgery.network.calls import (
+    Call,
+    Fields,
+    NotFollowedError,
+    Rule,
+    along,
+    aten,
+    support,
+)
 
 
 def _same(call: Call) -> list[Fields]:
-    """Keep all fields (softmax, pooling), but those of an axis that is resized."""
-    x = call.inputs[0]
-    kept = []
+    """Keep all fields (softmax, pooling), but hold those of an axis that is resized."""
+    x, sizes = call.inputs[0], call.outs[0].shape
+    resized = {axis for axis, (a, b) in enumerate(zip(x.shape, sizes, strict=True)) if a != b}
+    kept: Fields = []
+    held: Fields = []
     for f in call.fields(x):
-        sizes = call.outs[0].shape
-        if all(sizes[axis] == f.shape[axis] for axis in support(f)):
-            kept.append(f)
-        else:
-            call.lose(f, "pooling or resizing along the channel axis")
-    return [kept] * len(call.outs)
+        (held if support(f) & resized else kept).append(f)
+    new = [
+        along(call.equal.fresh(sizes[axis]), axis, x.ndim)
+        for axis in sorted(set().union(*(support(f) for f in held)))
+        if sizes[axis] > 1 and x in call.input_dependent  # else it is a table of positions
+    ]
+    call.hold(held + new, "pooling or resizing along their axis")
+    return [kept + new] * len(call.outs)
 
 
 def _reshape(call: Call) -> list[Fields]:
@@ -56,12 +67,20 @@ def _permute(call: Call) -> list[Fields]:
     return [[call.func(f, *call.args[1:]) for f in call.fields(call.args[0])]]
 
 
+def _permuted_in_place(call: Call) -> list[Fields]:
+    """Permute the fields of a tensor that was permuted in place, and has its new shape already."""
+    permute = getattr(torch, call.func.overloadpacket.__name__.rstrip("_"))
+    return [[permute(f, *call.args[1:]) for f in call.fields(call.args[0])]]
+
+
 def _cut(call: Call) -> list[Fields]:
     """Slice, split or select the fields as the tensor is."""
     x = call.args[0]
     axis = call.option("dim") % x.ndim
     pieces: list[Fields] = [[] for _ in call.outs]
     for f in call.fields(x):
+        if support(f) == {axis} and f.shape[axis] > 1:
+            _fix_singles(call, f, axis)
         long = f.expand([x.shape[i] if i == axis else size for i, size in enumerate(f.shape)])
         cut = call.func(long, *call.args[1:])
         for piece, part in zip(
@@ -69,6 +88,19 @@ def _cut(call: Call) -> list[Fields]:
         ):
             piece.append(part)
     return pieces
+
+
+def _fix_singles(call: Call, f: Tensor, axis: int) -> None:
+    """Note channels that are cut out one by one: each has a meaning of its own."""
+    x = call.args[0]
+    for out, part in zip(call.outs, _parts_of(call, f, axis), strict=True):
+        if part.numel() == 1 and out.numel() < x.numel():
+            call.equal.fixed.append(part.reshape(-1).numpy())
+
+
+def _parts_of(call: Call, f: Tensor, axis: int) -> list[Tensor]:
+    cut = call.func(f, *call.args[1:])
+    return list(cut) if isinstance(cut, tuple | list) else [cut]
 
 
 def _concatenate(call: Call) -> list[Fields]:
@@ -84,7 +116,9 @@ def _concatenate(call: Call) -> list[Fields]:
         if fields:
             pieces.append(fields[0])
         else:  # these channels have no identities yet
-            pieces.append(along(call.equal.fresh(x.shape[axis]), axis, out.ndim))
+            # Beside weights alone, such as the biases of queries and values, it is a weight too.
+            fixed = x not in call.uniform and x.stride(axis) > 0 and out in call.input_dependent
+            pieces.append(along(call.equal.fresh(x.shape[axis], fixed=fixed), axis, out.ndim))
     common = torch.broadcast_shapes(*(p.select(axis, 0).shape for p in pieces))
     spread = [p.movedim(axis, 0).expand(p.shape[axis], *common).movedim(0, axis) for p in pieces]
     return [[torch.cat(spread, axis), *call.merge(across, out.ndim)]]
@@ -97,7 +131,7 @@ def _stack(call: Call) -> list[Fields]:
     fields_of = [sorted(call.fields(x), key=lambda f: sorted(support(f))) for x in parts]
     axes = {tuple(frozenset(support(f)) for f in fields) for fields in fields_of}
     if not all(fields_of) or (len(axes) > 1 and any(len(fields) > 1 for fields in fields_of)):
-        raise TraceError(
+        raise NotFollowedError(
             "torch.stack of tensors whose channels lie along different axes is not supported"
         )
     return [
@@ -117,7 +151,7 @@ def _pad(call: Call) -> list[Fields]:
             last = 2 * (x.ndim - 1 - axis)  # padding starts with the last axis
             if any(padding[last : last + 2]):
                 if len(support(f)) > 1 or min(padding[last : last + 2]) < 0:
-                    raise TraceError(
+                    raise NotFollowedError(
                         "F.pad that crops channels, or pads mixed ones, is not supported"
                     )
                 before, after = (call.equal.fresh(n) for n in padding[last : last + 2])
@@ -136,21 +170,80 @@ def _roll(call: Call) -> list[Fields]:
 
 def _looked_up(call: Call) -> list[Fields]:
     """Index the fields along one axis where the index is a constant; keep those of other axes."""
-    x, indices = call.option("self"), call.option("indices")
+    x, out = call.option("self"), call.outs[0]
+    indices = list(call.option("indices")) + [None] * (x.ndim - len(call.option("indices")))
     indexed = [axis for axis, index in enumerate(indices) if index is not None]
-    if len(indexed) != 1:
-        raise TraceError("indexing along several axes at once is not supported")
-    (axis,) = indexed
-    index = indices[axis]
-    fields = []
+    if any(indices[axis].dtype in (torch.bool, torch.uint8) for axis in indexed):
+        raise NotFollowedError("an index by a mask")
+    first = indexed[0] if indexed == list(range(indexed[0], indexed[-1] + 1)) else 0
+    width = max(indices[axis].ndim for axis in indexed)
+    fields, held = [], []
     for f in call.fields(x):
-        if axis not in support(f):
-            fields.append(f.reshape(*f.shape[:axis], *(1,) * index.ndim, *f.shape[axis + 1 :]))
-        elif index.ndim == 1 and not index.is_meta:
+        (axis, index) = (indexed[0], indices[indexed[0]])
+        if support(f).isdisjoint(indexed):
+            sizes = [f.shape[a] for a in range(x.ndim) if a not in indexed]
+            fields.append(f.reshape(*sizes[:first], *(1,) * width, *sizes[first:]))
+        elif len(indexed) == 1 and index.ndim == 1 and not index.is_meta:
             fields.append(f[(slice(None),) * axis + (index,)])
         else:
-            call.lose(f, "an index whose values are not known while tracing")
-    return [fields]
+            held.append(f)
+    new = [
+        along(call.equal.fresh(out.shape[axis]), axis, out.ndim)
+        for axis in range(first, first + width)
+        if held and out.shape[axis] > 1 and x in call.input_dependent
+    ]
+    call.hold(held + new, "an index whose values are not known while tracing")
+    return [fields + new]
+
+
+def _padded_sides(call: Call) -> list[Fields]:
+    """Keep the fields, but hold those of an axis that is padded by what is in it."""
+    x, out = call.args[0], call.outs[0]
+    padded = {a for a, (old, new) in enumerate(zip(x.shape, out.shape, strict=True)) if old != new}
+    kept = [f for f in call.fields(x) if support(f).isdisjoint(padded)]
+    if len(kept) < len(call.fields(x)):
+        raise NotFollowedError("padding with channels of their own")
+    return [kept]
+
+
+def _viewed(call: Call) -> list[Fields]:
+    """Apply an operation that only moves elements to the identities themselves."""
+    x = call.args[0]
+    results = []
+    for f in call.fields(x):
+        moved = call.func(f.expand(x.shape), *call.args[1:], **call.keywords)
+        results.append(moved.clone())
+    return [results]
+
+
+def _columns(call: Call) -> list[Fields]:
+    """Repeat each channel for every position of the patch that it is unfolded to."""
+    x, out = call.args[0], call.outs[0]
+    channels = call.at(x, 1)
+    _only_channels(call, x)
+    if channels is None:
+        return [[]]
+    return [[along(channels.repeat_interleave(out.shape[1] // x.shape[1]), 1, out.ndim)]]
+
+
+def _gathered(call: Call) -> list[Fields]:
+    """Couple neighbouring channels that become positions of one channel."""
+    x = call.args[0]
+    count = call.outs[0].shape[1]
+    size = x.shape[1] // count
+    channels = call.at(x, 1)
+    _only_channels(call, x)
+    if channels is None:
+        return [[]]
+    blocks = channels.reshape(count, size)
+    call.equate(blocks, blocks[:, :1])
+    return [[along(blocks[:, 0], 1, call.outs[0].ndim)] if count > 1 else []]
+
+
+def _only_channels(call: Call, x: Tensor) -> None:
+    """Refuse to follow what varies along other axes than that of the channels."""
+    if any(support(f) != {1} for f in call.fields(x)):
+        raise NotFollowedError(f"the operation {call.func.overloadpacket}")
 
 
 def _repeat(call: Call) -> list[Fields]:
@@ -178,20 +271,43 @@ def made(call: Call) -> list[Fields]:
 def _restrided(call: Call) -> list[Fields]:
     """Keep the fields where only the order in memory changes."""
     if call.args[0].shape != call.outs[0].shape:
-        raise TraceError("torch.as_strided to another shape is not supported")
+        raise NotFollowedError("torch.as_strided to another shape is not supported")
     return [call.fields(call.args[0])]
 
+
+UNIFORM = {
+    aten.zeros, aten.ones, aten.full, aten.new_zeros, aten.new_ones, aten.new_full,
+    aten.zeros_like, aten.ones_like, aten.full_like, aten.zero_, aten.fill_,
+    aten.scalar_tensor,
+}  # fmt: skip
+"""Operations that make tensors whose elements are all equal."""
 
 MOVING: dict[Any, Rule] = {
     packet: rule
     for rule, packets in {
         _same: (
             aten.max_pool2d_with_indices,
+            aten.max_pool3d_with_indices,
             aten.avg_pool2d,
+            aten.avg_pool3d,
             aten._adaptive_avg_pool2d,
+            aten._adaptive_avg_pool3d,
+            aten.adaptive_max_pool2d,
+            aten.adaptive_max_pool3d,
+            aten.upsample_linear1d,
             aten.upsample_bilinear2d,
+            aten._upsample_bilinear2d_aa,
             aten.upsample_bicubic2d,
+            aten._upsample_bicubic2d_aa,
+            aten.upsample_trilinear3d,
+            aten.upsample_nearest1d,
             aten.upsample_nearest2d,
+            aten.upsample_nearest3d,
+            aten._upsample_nearest_exact1d,
+            aten._upsample_nearest_exact2d,
+            aten._upsample_nearest_exact3d,
+            aten.grid_sampler_2d,
+            aten.grid_sampler_3d,
             aten._softmax,
             aten._safe_softmax,
             aten._log_softmax,
@@ -206,7 +322,27 @@ MOVING: dict[Any, Rule] = {
         _reshape: (aten.view, aten._unsafe_view, aten.unsqueeze, aten.squeeze),
         _expand: (aten.expand,),
         _permute: (aten.permute, aten.transpose, aten.t),
-        _cut: (aten.select, aten.slice, aten.split, aten.split_with_sizes, aten.unbind),
+        _permuted_in_place: (aten.transpose_, aten.t_, aten.squeeze_, aten.unsqueeze_),
+        _cut: (
+            aten.select,
+            aten.slice,
+            aten.split,
+            aten.split_with_sizes,
+            aten.unsafe_split,
+            aten.unsafe_split_with_sizes,
+            aten.unbind,
+        ),
+        _padded_sides: (
+            aten.reflection_pad1d,
+            aten.reflection_pad2d,
+            aten.reflection_pad3d,
+            aten.replication_pad1d,
+            aten.replication_pad2d,
+            aten.replication_pad3d,
+        ),
+        _viewed: (aten.unfold, aten.flip, aten.diagonal, aten.diagonal_copy),
+        _columns: (aten.im2col, aten.pixel_unshuffle),
+        _gathered: (aten.col2im, aten.pixel_shuffle),
         _concatenate: (aten.cat,),
         _stack: (aten.stack,),
         _pad: (aten.constant_pad_nd,),

@@ -21,15 +21,27 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from legatee.errors import TraceError
-from legatee.surgery.network.calls import Call, Rule, along, squeezed
+from legatee.surgery.network.calls import (
+    Call,
+    Fields,
+    NotFollowedError,
+    Rule,
+    along,
+    squeezed,
+)
 from legatee.surgery.network.dataflow import Dataflow
 from legatee.surgery.network.equalities import Equalities
+from legatee.surgery.network.held import held_together, write_through
 from legatee.surgery.network.inputs import Inputs
-from legatee.surgery.network.layouts import MOVING, made
+from legatee.surgery.network.layouts import MOVING, UNIFORM, made
 from legatee.surgery.network.operations import COMPUTING, pointwise
 from legatee.surgery.network.uses import Use, axes_of, positions_of, use_of
 
 RULES = COMPUTING | MOVING
+RULE_HINT = (
+    "; if it keeps channels apart, pass operations={{{}: pointwise}}, with pointwise of "
+    "legatee.surgery.network.operations"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +53,9 @@ class ChannelMap:
             [size of that axis].
         consumed: Channels of the network's input, and rows of its embeddings.
         produced: Channels of the network's output.
+        fixed: Channels that meet a constant or a position of the input: their order has a meaning.
+        parts: Channel -> the group of neighbours in which a group normalisation normalises it.
+        notes: What could not be followed, in sentences.
         heads: Channels that are attention heads.
         called: Role of an axis in the first operation that reads the tensor, where it has one.
         uses: What the network does with its tensors, in order.
@@ -49,6 +64,9 @@ class ChannelMap:
     axes: dict[tuple[str, int], np.ndarray]
     consumed: frozenset[int]
     produced: frozenset[int]
+    fixed: frozenset[int]
+    parts: dict[int, tuple[int, ...]]
+    notes: tuple[str, ...]
     heads: frozenset[int]
     called: dict[tuple[str, int], str]
     uses: tuple[Use, ...]
@@ -138,6 +156,7 @@ class _ChannelTrace(TorchDispatchMode):
         self.called: dict[tuple[str, int], str] = {}
         self.given: Any = WeakIdKeyDictionary()  # what depends on the input's values
         self.input_fields: list[Tensor] = []
+        self.uniform: Any = WeakIdKeyDictionary()  # tensors whose elements are all equal
         self.positions = 0
         self.flow = Dataflow()
 
@@ -171,39 +190,52 @@ class _ChannelTrace(TorchDispatchMode):
     def channels(self, output: Any) -> ChannelMap:
         """Solve the equalities, and find the channels of the input and of the output."""
         classes = self.equal.solve()
-        self._check_lost(classes)
+        notes = self._hold(classes)
+        if notes:
+            classes = self.equal.solve()
         written = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
         read = list(self.input_fields)
         tables = {use.reads["weight"] for use in self.flow.uses if use.kind == "embedding"}
         read += [self.axes[name, 0] for name in tables if (name, 0) in self.axes]
+        parts: dict[int, tuple[int, ...]] = {}
+        for ids, count in self.equal.parts:
+            for place, channel in enumerate(classes[ids].tolist()):
+                parts[channel] = (*parts.get(channel, ()), place * count // len(ids))
         return ChannelMap(
             axes={key: classes[ids.numpy()] for key, ids in self.axes.items()},
             consumed=frozenset(int(c) for f in read for c in classes[f.reshape(-1).numpy()]),
             produced=frozenset(int(c) for f in written for c in classes[f.reshape(-1).numpy()]),
+            fixed=frozenset(int(c) for ids in self.equal.fixed for c in classes[ids]),
+            parts=parts,
+            notes=notes,
             heads=frozenset(int(c) for ids in self.equal.heads for c in classes[ids]),
             called=self.called,
             uses=self.flow.finished(),
         )
 
-    def _check_lost(self, classes: np.ndarray) -> None:
-        """Refuse a network where channels that layers and other tensors share could not be traced.
+    def _hold(self, classes: np.ndarray) -> tuple[str, ...]:
+        """Couple channels that operations may mix, and return what to say of it.
 
         Positions, which no layer reads as channels, may be pooled or indexed freely.
 
-        Raises:
-            TraceError: If there are any.
+        Returns:
+            Sentences.
         """
-        lost = {int(c): why for ids, why in self.equal.lost for c in classes[ids]}
         places: dict[int, list[tuple[str, int]]] = defaultdict(list)
-        for axis, ids in self.axes.items() if lost else ():
-            for channel in lost.keys() & set(classes[ids.numpy()].tolist()):
+        for axis, ids in self.axes.items() if self.equal.held else ():
+            for channel in set(classes[ids.numpy()].tolist()):
                 places[channel].append(axis)
-        for channel, axes in places.items():
+        notes: dict[str, None] = {}
+        for held, why, hint in self.equal.held:
+            axes = [axis for c in dict.fromkeys(classes[held].tolist()) for axis in places[c]]
             layers = [name for name, axis in axes if (name, axis) in self.called]
-            if layers and len(axes) > 1:
-                raise TraceError(
-                    f"the channels of {layers[0]!r} cannot be traced through {lost[channel]}"
-                )
+            if layers and len(set(axes)) > 1:
+                self.equal.pairs.append((held[1:], held[:-1]))
+                notes[
+                    f"the channels of {layers[0]!r} go through {why}, which may mix them, so they "
+                    f"are inherited only all together{RULE_HINT.format(why) if hint else ''}"
+                ] = None
+        return tuple(notes)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -211,7 +243,17 @@ class _ChannelTrace(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         inputs = _tensors_in((args, kwargs))
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
-        call = Call(self.equal, self.fields, func, args, kwargs or {}, inputs, outs)
+        call = Call(
+            equal=self.equal,
+            known=self.fields,
+            uniform=self.uniform,
+            input_dependent=self.given,
+            func=func,
+            args=args,
+            keywords=kwargs or {},
+            inputs=inputs,
+            outs=outs,
+        )
         use = self._note(call)
         # The results of comparisons and new tensors do not depend on the input's values.
         if any(x in self.given for x in inputs) and self.rules.get(func.overloadpacket) is not made:
@@ -220,24 +262,43 @@ class _ChannelTrace(TorchDispatchMode):
                     self.given[out_tensor] = True
         self.flow.follow(call, use, self.given)
         if any(self.fields.get(x) for x in inputs):
-            rule = self.rules.get(func.overloadpacket)
-            if rule is None and torch.Tag.pointwise in func.tags:
-                rule = pointwise
-            if rule is None:
-                raise TraceError(f"operation {func.overloadpacket} is not understood")
-            for written, fields in zip(outs, rule(call), strict=False):
-                if (
-                    func._schema.is_mutable
-                    and written._is_view()
-                    and fields
-                    and not self.fields.get(written)
-                ):
-                    raise TraceError(
-                        "in-place assignment to a slice (x[:, a:b] = y) is not supported; use "
-                        "torch.cat"
-                    )
-                self.fields[written] = [squeezed(f) for f in fields]
+            for written, fields in zip(outs, self._followed(call), strict=False):
+                if isinstance(written, Tensor):
+                    fields = [squeezed(f) for f in fields]
+                    if func._schema.is_mutable and written._is_view():
+                        write_through(call, written, fields)
+                    self.fields[written] = fields
+        self._note_uniform(call)
         return out
+
+    def _followed(self, call: Call) -> list[Fields]:
+        """Return the fields of an operation's outputs, by its rule or, without one, all held."""
+        packet = call.func.overloadpacket
+        rule = self.rules.get(packet)
+        if rule is None and torch.Tag.pointwise in call.func.tags:
+            rule = pointwise
+        try:
+            if rule is not None:
+                return rule(call)
+            return held_together(call, f"torch.ops.{packet}", hint=True)
+        except NotFollowedError as error:
+            return held_together(call, str(error))
+        except (IndexError, RuntimeError, TypeError, ValueError):  # arguments of an unusual kind
+            return held_together(call, f"torch.ops.{packet}")
+
+    def _note_uniform(self, call: Call) -> None:
+        """Note tensors whose elements are all equal: new ones, and what is computed from them."""
+        made_uniform = call.func.overloadpacket in UNIFORM
+        derived = (
+            call.inputs
+            and all(x in self.uniform for x in call.inputs)
+            and not call.func._schema.is_mutable
+        )
+        for out in _tensors_in(call.outs) if made_uniform or derived else ():
+            self.uniform[out] = True
+        if call.func._schema.is_mutable and not made_uniform and call.inputs:
+            for changed in _tensors_in((call.inputs[0], call.inputs[0]._base)):
+                self.uniform.pop(changed, None)
 
     def _note(self, call: Call) -> Use | None:
         """Describe how an operation uses the network's tensors; views keep a tensor's name."""

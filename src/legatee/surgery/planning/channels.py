@@ -11,6 +11,7 @@ from legatee.errors import TransferError
 from legatee.plans.options import PlanOptions
 from legatee.rounding import inherited_count
 from legatee.surgery.network.catalog import Catalog
+from legatee.surgery.network.groups import Group
 from legatee.surgery.network.network import Network
 from legatee.surgery.planning import rules
 from legatee.surgery.planning.batches import Data
@@ -29,10 +30,12 @@ class Picked:
 
     Attributes:
         channels: Positions in the source group, in the order of the target's channels.
+        places: Positions in the target group that they fill; the first ones if ``None``.
         unscored: Whether the rule ranks channels, but could not score those of this group.
     """
 
     channels: tuple[int, ...]
+    places: tuple[int, ...] | None = None
     unscored: bool = False
 
 
@@ -81,15 +84,34 @@ class Channels:
                     f"rule lists {len(channels)} channels for {name!r}, which has {group.size}"
                 )
             return Picked(channels=channels)
-        wanted = min(inherited_count(self.alpha, group.size), source_group.size)
-        if wanted == 0:
-            return Picked(channels=())
         scores = None if self.scores is None else self.scores[source_number]
-        if scores is not None:
-            return Picked(channels=tuple(highest(scores, wanted)))
         rng = np.random.default_rng([self.seed, crc32(f"{name}:{axis}".encode())])
-        channels = tuple(self.choose(source_group.size, wanted, rng))
-        return Picked(channels=channels, unscored=self.scores is not None)
+        taken: list[int] = []
+        places: list[int] = []
+        for available, free in _parts(source_group, group):
+            wanted = min(inherited_count(self.alpha, len(free)), len(available))
+            if not wanted:
+                chosen: Sequence[int] = ()
+            elif scores is not None:
+                chosen = highest(scores[available], wanted)
+            else:
+                chosen = self.choose(len(available), wanted, rng)
+            taken += available[list(chosen)].tolist()
+            places += free[: len(chosen)].tolist()
+        unscored = bool(taken) and self.scores is not None and scores is None
+        return Picked(channels=tuple(taken), places=tuple(places), unscored=unscored)
+
+
+def _parts(source: Group, target: Group) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return which channels may fill which: within each group of a group normalisation alone."""
+    if source.parts is not None and target.parts is not None:
+        count = int(source.parts.max()) + 1
+        if count == int(target.parts.max()) + 1:
+            return [
+                (np.flatnonzero(source.parts == part), np.flatnonzero(target.parts == part))
+                for part in range(count)
+            ]
+    return [(np.arange(source.size), np.arange(target.size))]
 
 
 def channels_of(

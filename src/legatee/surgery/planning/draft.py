@@ -156,7 +156,8 @@ class Draft:
         source_numbers = self.source.groups_along.get((source_name, axis), ())
         size, source_size = self._sizes(name, source_name, axis)
         entrance = name in self.target.entrances and source_name in self.source.entrances
-        if entrance and axis == 1 and size != source_size:
+        alone = max(len(numbers), len(source_numbers)) < 2  # no hidden channels beside the image's
+        if entrance and alone and axis == 1 and size != source_size:
             blend = channel_blend(axis, size)
             return Span(take=f"0:{source_size}", put=f"0:{size}", blend=blend)
         if not numbers:
@@ -195,8 +196,8 @@ class Draft:
         take: list[Piece] = []
         put: list[Piece] = []
         why = FOREIGN
-        for number in self.target.groups_along[name, axis]:
-            chosen = self._source_group(number, name, source_name, axis)
+        chosen_groups = self._chosen_groups(name, source_name, axis)
+        for number, chosen in chosen_groups.items():
             if chosen is None:
                 other = READ_ON if self._is_output_in_one(number, source_name, axis) else why
                 why = self._widths(number, name, source_name, axis) or other
@@ -227,6 +228,26 @@ class Draft:
             else None,
         )
 
+    def _chosen_groups(self, name: str, source_name: str, axis: int) -> dict[int, int | None]:
+        """Return the source group for each group along an axis, none for two at once.
+
+        A second stream beside one that both networks have would else take the first one's channels,
+        which no inherited layer computes for it.
+        """
+        numbers = self.target.groups_along[name, axis]
+        chosen = {n: self._source_group(n, name, source_name, axis) for n in numbers}
+        if len(numbers) < 2:
+            return chosen
+        for source_group in {n for n in chosen.values() if n is not None}:
+            takers = [number for number, other in chosen.items() if other == source_group]
+            made = [
+                n for n in takers if any(m in self.match.tensors for m in self.target.makers[n])
+            ]
+            for number in takers if len(takers) > 1 and made else ():
+                if number != made[0]:
+                    chosen[number] = None
+        return chosen
+
     def _text(self, catalog: Catalog, pieces: list[Piece], name: str, axis: int) -> str:
         """Write the positions of channels; many axes of a network have the same ones."""
         patterns = tuple((catalog.patterns[n, name, axis], channels) for n, channels in pieces)
@@ -246,6 +267,11 @@ class Draft:
             return (
                 f"the target has {group.size} input channels or tokens, the source "
                 f"{source_group.size}"
+            )
+        if "fixed" in (group.role, source_group.role) and group.size != source_group.size:
+            return (
+                "its channels meet constants or positions, so that their order has a meaning, and "
+                f"the target has {group.size} of them, the source {source_group.size}"
             )
         return None
 
@@ -293,7 +319,8 @@ class Draft:
                 result = self.pick(number, chosen)
                 if result.unscored:
                     self._unscored.add(chosen)
-                picked = result.channels, tuple(range(len(result.channels)))
+                places = range(len(result.channels)) if result.places is None else result.places
+                picked = result.channels, tuple(places)
                 if self.options.grow is not None and source_group.size < group.size:
                     picked = cloned(source_group.size, group.size)
             self._picked[number, chosen] = picked

@@ -26,7 +26,7 @@ def cloned(available: int, wanted: int) -> tuple[Channels, Channels]:
 
     Source:
         Net2WiderNet (Chen, Goodfellow and Shlens 2016, arXiv 1511.05641), with the order of
-        HyperCloning (Samragh et al. 2024, arXiv 2409.12903) made one of neighbours (*ours*).
+        HyperCloning (Samragh et al. 2024, arXiv 2409.12903) changed to neighbours (*ours*).
 
     Example:
         >>> cloned(2, 5)

@@ -91,7 +91,12 @@ def plan(
     outcomes = _complete(drafted, traced=not (source_network.untraced or target_network.untraced))
     moves = [move for move in outcomes.values() if isinstance(move, Move)]
     unsupported = unsupported_moves(drafted.target, moves)
-    notes += [*_unscored(drafted, asked), *head_notes, *left_behind(drafted, outcomes)]
+    notes += [
+        *_held(drafted),
+        *_unscored(drafted, asked),
+        *head_notes,
+        *left_behind(drafted, outcomes),
+    ]
     if asked.grow is not None:
         trainable = (name for name, tensor in drafted.target.tensors.items() if tensor.trainable)
         untouched = [name for name in trainable if isinstance(outcomes[name], str)]
@@ -175,6 +180,16 @@ def _complete(drafted: Drafted, *, traced: bool) -> Outcomes:
                     outcomes[name] = f"{missing!r} of the same module is not inherited"
     drop_strays(outcomes, drafted.target)
     return outcomes
+
+
+def _held(drafted: Drafted) -> list[str]:
+    """Warn of channels that the trace could not follow one by one, in the target or the source."""
+    return [
+        f"in the {side}, {note}"
+        for side, catalog in (("target", drafted.target), ("source", drafted.source))
+        for note in catalog.notes
+        if side == "target" or note not in drafted.target.notes
+    ]
 
 
 def _unscored(drafted: Drafted, options: PlanOptions) -> list[str]:
