@@ -35,6 +35,8 @@ class Call:
         known: The fields of each tensor.
         uniform: Tensors whose elements are all equal, such as zeros.
         input_dependent: Tensors that depend on the network's input.
+        is_place: Tells whether the identities of a field are those of positions: of the axis of a
+            parameter that no layer has read as channels.
         func: The operation.
         args: Its positional arguments.
         keywords: Its keyword arguments.
@@ -46,6 +48,7 @@ class Call:
     known: MutableMapping[Tensor, Fields]
     uniform: Container[Tensor]
     input_dependent: Container[Tensor]
+    is_place: Callable[[Tensor], bool]
     func: Any
     args: tuple
     keywords: Mapping[str, Any]
@@ -204,4 +207,4 @@ def squeezed(f: Tensor) -> Tensor:
 def _kinds(a: Tensor, b: Tensor) -> int:
     """Count the pairs of identities that meet: few where one follows the other's pattern."""
     a, b = torch.broadcast_tensors(a, b)
-    return len(torch.unique(torch.stack([a.reshape(-1), b.reshape(-1)]), dim=1).T)
+    return len(np.unique((a * (int(b.max()) + 1) + b).numpy()))

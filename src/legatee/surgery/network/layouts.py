@@ -24,11 +24,16 @@ def _same(call: Call) -> list[Fields]:
     kept: Fields = []
     held: Fields = []
     for f in call.fields(x):
-        (held if support(f) & resized else kept).append(f)
+        if not support(f) & resized:
+            kept.append(f)
+        elif call.is_place(f):
+            call.hold([f], "pooling or resizing along their axis")
+        else:
+            held.append(f)
     new = [
         along(call.equal.fresh(sizes[axis]), axis, x.ndim)
         for axis in sorted(set().union(*(support(f) for f in held)))
-        if sizes[axis] > 1 and x in call.input_dependent  # else it is a table of positions
+        if sizes[axis] > 1
     ]
     call.hold(held + new, "pooling or resizing along their axis")
     return [kept + new] * len(call.outs)
@@ -131,9 +136,7 @@ def _stack(call: Call) -> list[Fields]:
     fields_of = [sorted(call.fields(x), key=lambda f: sorted(support(f))) for x in parts]
     axes = {tuple(frozenset(support(f)) for f in fields) for fields in fields_of}
     if not all(fields_of) or (len(axes) > 1 and any(len(fields) > 1 for fields in fields_of)):
-        raise NotFollowedError(
-            "torch.stack of tensors whose channels lie along different axes is not supported"
-        )
+        raise NotFollowedError("torch.stack of tensors whose channels lie along different axes")
     return [
         [
             torch.cat(torch.broadcast_tensors(*(f.unsqueeze(axis) for f in fields)), axis)
@@ -150,13 +153,14 @@ def _pad(call: Call) -> list[Fields]:
         for axis in support(f):
             last = 2 * (x.ndim - 1 - axis)  # padding starts with the last axis
             if any(padding[last : last + 2]):
+                if call.is_place(f):
+                    break
                 if len(support(f)) > 1 or min(padding[last : last + 2]) < 0:
-                    raise NotFollowedError(
-                        "F.pad that crops channels, or pads mixed ones, is not supported"
-                    )
+                    raise NotFollowedError("F.pad that crops channels, or pads mixed ones")
                 before, after = (call.equal.fresh(n) for n in padding[last : last + 2])
                 f = along(torch.cat([before, f.reshape(-1), after]), axis, x.ndim)
-        padded.append(f)
+        else:
+            padded.append(f)
     return [padded]
 
 
@@ -190,7 +194,7 @@ def _looked_up(call: Call) -> list[Fields]:
     new = [
         along(call.equal.fresh(out.shape[axis]), axis, out.ndim)
         for axis in range(first, first + width)
-        if held and out.shape[axis] > 1 and x in call.input_dependent
+        if out.shape[axis] > 1 and not all(call.is_place(f) for f in held)
     ]
     call.hold(held + new, "an index whose values are not known while tracing")
     return [fields + new]
@@ -271,7 +275,7 @@ def made(call: Call) -> list[Fields]:
 def _restrided(call: Call) -> list[Fields]:
     """Keep the fields where only the order in memory changes."""
     if call.args[0].shape != call.outs[0].shape:
-        raise NotFollowedError("torch.as_strided to another shape is not supported")
+        raise NotFollowedError("torch.as_strided to another shape")
     return [call.fields(call.args[0])]
 
 

@@ -33,23 +33,19 @@ def _copied(call: Call) -> list[Fields]:
     return [call.merge([call.fields(call.option("src"))], call.outs[0].ndim)]
 
 
-def _channels(call: Call, x: Tensor, *, kernels: tuple[int, ...] = ()) -> Tensor | None:
+def _channels(call: Call, x: Tensor) -> Tensor | None:
     """Return the field of the channels along axis 1, which may differ along axis 0 as well.
-
-    What varies along positions is held together, where the operation mixes positions.
 
     Args:
         call: The operation.
         x: Its input.
-        kernels: Side lengths of a kernel that mixes positions.
 
     Returns:
         A field whose other axes have length 1; ``None`` if there is one channel.
     """
     found = None
     for f in call.fields(x):
-        mixed = [axis for axis in sorted(support(f)) if axis > 1]
-        if mixed and (1 in support(f) or any(side > 1 for side in kernels)):
+        if 1 in support(f) and any(axis > 1 for axis in support(f)) and not call.is_place(f):
             call.hold([f], "a convolution along their axis")
         if 1 in support(f) and found is None:
             found = f
@@ -65,11 +61,7 @@ def _convolution(call: Call) -> list[Fields]:
     )
     rank = x.ndim
     input_axis, output_axis = (0, 1) if transposed else (1, 0)
-    read, written = (
-        _channels(call, x, kernels=tuple(weight.shape[2:])),
-        call.at(weight, output_axis),
-    )
-    positions = [f for f in call.fields(x) if support(f) and min(support(f)) > 1]
+    read, written = _channels(call, x), call.at(weight, output_axis)
     if groups > 1 and transposed:
         return _transposed_in_groups(call)
     call.equate(written, call.at(call.option("bias"), 0))
@@ -84,28 +76,50 @@ def _convolution(call: Call) -> list[Fields]:
             out = call.equal.fresh(rows.numel() * made.numel()).reshape(-1, made.numel())
             out = out.reshape(*rows.shape[:1], made.numel(), *(1,) * (rank - 2))
             call.share(out, made)
-    elif made is None:
-        raise NotFollowedError("a convolution in groups with one channel")
-    else:  # the channels of one group of the convolution are coupled, inputs and outputs
+    else:
+        out = _in_groups(call, read, made)
+    return [[*([] if out is None else [out]), *_along_positions(call)]]
+
+
+def _in_groups(call: Call, read: Tensor | None, made: Tensor | None) -> Tensor | None:
+    """Couple the channels of each group of a convolution, inputs and outputs."""
+    groups, out = call.option("groups"), call.outs[0]
+    if made is None:  # the kernel is a constant
+        made = call.anonymous(call.option("weight"), 0)
+        made = None if made is None else along(made.reshape(-1), 1, out.ndim)
+    if made is not None:
         blocks = made.reshape(groups, -1)
         call.equate(blocks, blocks[:, :1])
-        out = made
-        if read is not None:
-            inside = read.reshape(read.shape[0], groups, -1)
-            call.equate(inside, inside[..., :1])
-            firsts = inside[..., :1].reshape(read.shape[0], groups, *(1,) * (rank - 2))
-            call.share(firsts, along(blocks[:, 0], 1, rank))
-            if 0 in support(read):
-                wide = firsts.repeat_interleave(blocks.shape[1], 1)
-                out = call.equal.fresh(wide.numel()).reshape(wide.shape)
-                call.equate(out, wide)
-    fits = [all(f.shape[a] == call.outs[0].shape[a] for a in support(f)) for f in positions]
-    call.hold(
-        [f for f, fit in zip(positions, fits, strict=True) if not fit],
-        "a convolution along their axis",
-    )
-    kept = [f for f, fit in zip(positions, fits, strict=True) if fit]
-    return [[*([] if out is None else [out]), *kept]]
+    if read is None:
+        return made
+    inside = read.reshape(read.shape[0], groups, -1)
+    call.equate(inside, inside[..., :1])
+    firsts = inside[..., :1].reshape(read.shape[0], groups, *(1,) * (out.ndim - 2))
+    if made is not None:
+        call.share(firsts, along(made.reshape(groups, -1)[:, 0], 1, out.ndim))
+        if 0 not in support(read):
+            return made
+    wide = firsts.repeat_interleave(out.shape[1] // groups, 1)
+    of_each = call.equal.fresh(wide.numel()).reshape(wide.shape)
+    call.equate(of_each, wide)
+    return of_each
+
+
+def _along_positions(call: Call) -> Fields:
+    """Return the fields of a convolution's output along positions, held where it mixes them."""
+    weight, out = call.option("weight"), call.outs[0]
+    kept: Fields = []
+    for f in call.fields(call.option("input")):
+        axes = sorted(axis for axis in support(f) if axis > 1)
+        if not axes or len(axes) < len(support(f)) or call.is_place(f):
+            continue  # positions of an image may be mixed freely
+        if set(weight.shape[2:]) == {1} and all(f.shape[a] == out.shape[a] for a in axes):
+            kept.append(f)
+            continue
+        new = [along(call.equal.fresh(out.shape[a]), a, out.ndim) for a in axes if out.shape[a] > 1]
+        call.hold([f, *new], "a convolution along their axis")
+        kept += new
+    return kept
 
 
 def _transposed_in_groups(call: Call) -> list[Fields]:

@@ -96,7 +96,7 @@ def trace(
     """
     mode = _ChannelTrace(RULES | _by_packet(operations or {}))
     with torch.inference_mode(False), torch.no_grad():
-        shadows = {id(buffer): _shadow(buffer) for buffer in network.buffers()}
+        shadows = {id(buffer): _constant(buffer) for buffer in network.buffers()}
         for name, value in tensors.items():
             shadows[id(value)] = _shadow(value)
             mode.label_parameter(name, shadows[id(value)])
@@ -119,6 +119,15 @@ def trace(
 def _by_packet(operations: Mapping[Any, Rule]) -> dict[Any, Rule]:
     """Return rules by operation, all overloads of one operation together."""
     return {getattr(key, "overloadpacket", key): rule for key, rule in operations.items()}
+
+
+def _constant(value: Tensor) -> Tensor:
+    """Return a stand-in for a buffer; along axes on which it does not vary, all is one element."""
+    sizes = [
+        1 if not value.is_meta and bool((value == value.narrow(axis, 0, 1)).all()) else size
+        for axis, size in enumerate(value.shape)
+    ]
+    return torch.empty(sizes, dtype=value.dtype, device="meta").expand(value.shape)
 
 
 def _shadow(value: Tensor) -> Tensor:
@@ -248,6 +257,7 @@ class _ChannelTrace(TorchDispatchMode):
             known=self.fields,
             uniform=self.uniform,
             input_dependent=self.given,
+            is_place=self._is_place,
             func=func,
             args=args,
             keywords=kwargs or {},
@@ -270,6 +280,11 @@ class _ChannelTrace(TorchDispatchMode):
                     self.fields[written] = fields
         self._note_uniform(call)
         return out
+
+    def _is_place(self, f: Tensor) -> bool:
+        """Tell whether identities are those of positions, which no layer has read as channels."""
+        owners = {self.owners[n] if n < len(self.owners) else None for n in f.unique().tolist()}
+        return None not in owners and self.called.keys().isdisjoint(owners)
 
     def _followed(self, call: Call) -> list[Fields]:
         """Return the fields of an operation's outputs, by its rule or, without one, all held."""
