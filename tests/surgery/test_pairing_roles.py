@@ -94,7 +94,7 @@ class Mixer(nn.Module):
         self.head = nn.Linear(into, 2)
 
     def forward(self, x):
-        x = self.stem(x).flatten(2).transpose(1, 2)
+        x = self.stem(x).flatten(2).transpose(1, 2).contiguous()
         for name in self.names:
             x = self.get_submodule(name)(x).relu()
         return self.head(x.mean(1))
