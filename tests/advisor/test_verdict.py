@@ -133,6 +133,11 @@ def test_an_arm_that_learns_is_recommended_though_scratch_guesses():
     ]
 
 
+def test_an_arm_of_which_nothing_is_said_did_not_diverge():
+    plain = arm("all", 1, (0.1, 0.2, 0.3))
+    assert (plain.status, plain.diverged_seeds) == (ArmStatus.OK, 0)
+
+
 def test_where_all_arms_diverged_nothing_is_decided():
     arms = tuple(
         arm(name, alpha, None, status=ArmStatus.DIVERGED if alpha else ArmStatus.OK)

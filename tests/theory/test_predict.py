@@ -265,6 +265,10 @@ def test_everything_that_is_promised_is_predicted(m, steps, speed, alpha, u_norm
             ["the largest signal or noise level is 2e+06 times"],
         ),
         (
+            {"u_norm": 1.01e6, "eta": 1e-12, "sigma_0": 1e-7},
+            ["the largest signal or noise level is 1.01e+06 times"],
+        ),
+        (
             {"upstream_sigma_p": 1e-7, "upstream_v_norm": 0, "sigma_0": 1e-7},
             ["the largest signal or noise level is 2e+07 times"],
         ),
@@ -292,6 +296,7 @@ def test_elsewhere_nothing_is_predicted_and_the_field_is_named(changes, named):
         {"sigma_0": 0.2},
         {"sigma_0": 0.02},
         {"sigma_0": 1e-3, "m": 200},
+        {"u_norm": 1e6, "eta": 1e-12, "sigma_0": 1e-7},
         {"alpha": 0, "upstream_n": 3, "upstream_eta": 1e30, "upstream_sigma_p": 1e-30},
     ],
     ids=str,
