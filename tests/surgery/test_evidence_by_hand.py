@@ -49,6 +49,12 @@ def test_labels_are_not_looked_at_unless_they_are_asked_for():
     assert len(with_labels.signal) == 0
 
 
+def test_what_stands_beside_the_inputs_may_be_anything_where_no_labels_are_needed():
+    rows = [[1.0, 2.0], [3.0, -4.0]]
+    for beside in ([[0.5, 1.0], [2.0, 3.0]], [[[0]], [[1]]]):
+        assert hidden(rows, labels=beside).active.tolist() == hidden(rows).active.tolist()
+
+
 def test_a_signal_is_the_variance_of_the_class_means_over_that_within_classes():
     """Two classes of 1 and of 3 examples. First channel: means 5 and 2, squares within 2."""
     rows = [[5.0, 1.0, 4.0], [1.0, 1.0, 4.0], [2.0, 2.0, 4.0], [3.0, 3.0, 4.0]]

@@ -80,16 +80,15 @@ class Tokens(nn.Module):
 
     def __init__(self, side, lead=1, channels=3):
         super().__init__()
-        self.lead = lead
         self.patches = nn.Conv2d(channels, 8, 2, 2)
-        self.token = nn.Parameter(torch.randn(1, max(lead, 1), 8))
+        self.tokens = nn.ParameterList(torch.randn(1, 1, 8) for _ in range(lead))
         self.positions = nn.Parameter(torch.randn(1, lead + side * side, 8))
         self.norm, self.head = nn.LayerNorm(8), nn.Linear(8, 3)
 
     def forward(self, x):
         x = self.patches(x).flatten(2).transpose(1, 2)
-        if self.lead:
-            x = torch.cat([self.token.expand(len(x), -1, -1), x], 1)
+        if self.tokens:
+            x = torch.cat([*(token.expand(len(x), -1, -1) for token in self.tokens), x], 1)
         return self.head(self.norm(x + self.positions).mean(1))
 
 
@@ -103,7 +102,12 @@ def warnings(source, target, pixels):
 
 
 @pytest.mark.parametrize(
-    ("lead", "end"), [(0, "(bicubic)"), (1, "(bicubic); the first 1 are copied")]
+    ("lead", "end"),
+    [
+        (0, "(bicubic)"),
+        (1, "(bicubic); the first 1 are copied"),
+        (5, "(bicubic); the first 5 are copied"),
+    ],
 )
 def test_resized_positions_are_named_with_both_grids(lead, end):
     said = warnings(Tokens(4, lead), Tokens(3, lead), [(3, 8), (3, 6)])

@@ -49,6 +49,32 @@ def test_an_axis_that_does_not_fit_is_a_plainer_reason_than_coupled_channels():
     )
 
 
+class Sum(nn.Module):
+    """Convolutions whose outputs are added up, or read by a layer of their own each."""
+
+    def __init__(self, count, added):
+        super().__init__()
+        self.added = added
+        self.ones = nn.ModuleList(nn.Conv2d(3, 4, 1, bias=False) for _ in range(count))
+        self.twos = nn.ModuleList(nn.Conv2d(4, 2, 1, bias=False) for _ in range(count))
+
+    def forward(self, x):
+        ones = [one(x) for one in self.ones]
+        if self.added:
+            ones = [sum(ones)] * len(ones)
+        twos = [two(one.relu()) for one, two in zip(ones, self.twos, strict=True)]
+        return torch.cat(twos, 1).mean((2, 3))
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_by_roles_a_group_says_from_how_many_groups_it_inherits(count):
+    plan = legatee.plan(Sum(count, added=False), Sum(count, added=True), match="roles")
+    (note,) = [warning for warning in plan.warnings if "not consistent" in warning]
+    assert (
+        f"groups inherit from several source groups, that of 'ones.0.weight' from {count};" in note
+    )
+
+
 def test_another_number_of_axes_is_a_reason():
     class Ends(nn.Module):
         def __init__(self, last):
