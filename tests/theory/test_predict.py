@@ -11,6 +11,7 @@ from theory_cases import EXAMPLE, GENERIC, changed, in_unit, valid_settings
 from legatee import Grid, LegateeError, Prediction, predict
 from legatee.theory.consequences import LimitingFactor, best_alpha, crossover, limiting_factor
 from legatee.theory.predict import PredictedVerdict
+from legatee.theory.reduced.reduce import reduced
 from legatee.world.setting import Setting
 
 ACCURACIES = ("scratch", "zero_shot", "inherited")
@@ -318,3 +319,21 @@ def test_the_smallest_starts_are_like_small_ones(changes):
 def test_any_setting_is_predicted_or_not(setting):
     found = predict(setting)
     assert np.isnan(numbers(found)).all() if found.outside else not np.isnan(numbers(found)).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({}, (32, 32)),
+        ({"alpha": 1}, (32, 64)),  # no filter is fresh downstream
+        ({"m": 5}, (64, 64)),  # few filters
+        ({"m": 6}, (32, 32)),
+        ({"m": 6, "alpha": 1}, (32, 64)),
+        ({"downstream_n": 20}, (32, 20)),
+        ({"downstream_n": 21, "alpha": 1}, (32, 20)),  # pairs of samples
+    ],
+    ids=str,
+)
+def test_a_task_is_reduced_to_more_samples_where_single_ones_decide(changes, kept):
+    setting = changed(**({"d": 10**5, "upstream_n": 500, "downstream_n": 300} | changes))
+    assert tuple(task.kept for task in reduced(setting)[:2]) == kept
