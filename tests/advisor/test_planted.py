@@ -21,6 +21,19 @@ def test_a_source_that_knows_the_answer_is_inherited():
     assert advice.plan.inherited_fraction == 1
 
 
+@pytest.mark.parametrize(
+    ("factor", "points"), [(1.0, True), (0.5, True), (1.01, False), (-1.0, False)]
+)
+def test_gains_are_points_where_all_scores_lie_between_0_and_1(factor, points):
+    """Right and wrong answers are 0 and 1; what lies beyond has no percentage."""
+
+    def metric(network, data):
+        return factor * (network(data.inputs).argmax(1) == data.targets).float()
+
+    advice = ask(classifier(DIRECTION), random_start, metric=metric)
+    assert ("points" in advice.reasons[0].text) == points
+
+
 def test_a_source_that_has_it_all_wrong_is_not():
     advice = ask(classifier(-DIRECTION), good_start)
     assert (advice.verdict, advice.best, advice.plan) == (Verdict.SCRATCH, None, None)

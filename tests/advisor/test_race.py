@@ -14,10 +14,12 @@ from planted import CLASSES, DIRECTION, ask, classifier, examples, no_steps, ran
 from torch import nn
 
 import legatee
-from legatee.advice import Advice
-from legatee.advisor.runs import load_runs
-from legatee.errors import DataError, LegateeError, TransferError
-from legatee.methods import Inherit
+from legatee.advice import Advice, Severity
+from legatee.advisor.arms import ARMS, SCRATCH
+from legatee.advisor.options import AdviseOptions, advise_options
+from legatee.advisor.runs import has_runs, load_runs
+from legatee.errors import DataError, LegateeError, OutputError, TransferError
+from legatee.methods import Inherit, Scratch
 from legatee.models.build import build
 
 DIGITS = "digits:classes=5-9,n=60,part=train"
@@ -156,6 +158,35 @@ def test_learning_curves_hold_the_loss_of_every_epoch_and_some_scores(source, tm
         assert last.sel(arm=arm.name).item() == pytest.approx(arm.score, abs=1e-6)
 
 
+def test_a_training_of_few_epochs_is_scored_after_each_of_them(source, tmp_path):
+    race(source, out=tmp_path)
+    assert np.isfinite(load_runs(tmp_path)["held_out_score"]).all()
+
+
+def test_a_training_of_the_callers_own_has_no_learning_curve(source, tmp_path):
+    race(source, fit=no_steps, out=tmp_path)
+    assert load_runs(tmp_path).sizes["epoch"] == 0
+
+
+def test_what_is_kept_says_what_it_is(source, tmp_path):
+    race(source, out=tmp_path)
+    runs = load_runs(tmp_path)
+    units = {"score": "score", "train_loss": "nats", "held_out_score": "score"}
+    units |= {"diverged": "1", "inherited": "1", "seconds": "s"}
+    assert {name: variable.attrs["units"] for name, variable in runs.items()} == units
+    assert all(variable.attrs["long_name"] for variable in runs.values())
+    assert not runs["diverged"].any()
+    assert (runs["seconds"] > 0).all()
+
+
+def test_a_folder_without_trainings_has_none_to_read(source, tmp_path):
+    assert not has_runs(tmp_path)
+    with pytest.raises(OutputError, match="holds no trainings of a race"):
+        load_runs(tmp_path)
+    race(source, fit=no_steps, out=tmp_path)
+    assert has_runs(tmp_path)
+
+
 def test_a_loss_that_diverges_is_a_divergence_though_wrong_answers_are_finite(source):
     advice = race(source, fit=legatee.TrainingLoop(epochs=2, learning_rate=1e30, device="cpu"))
     assert advice.verdict == "undecided"
@@ -232,6 +263,7 @@ BAD = [
     ({"arms": "all"}, LegateeError, "arms is 'all'; pass a list"),
     ({"arms": [legatee.Arm(name="scratch", method=Inherit())]}, LegateeError, "different names"),
     ({"arms": [legatee.Arm(name="no", method=Inherit(alpha=0))]}, LegateeError, "alpha=0"),
+    ({"arms": [legatee.Arm(name="no", method=Scratch())]}, LegateeError, "'no' inherits nothing"),
     ({"validation": None}, LegateeError, r"no option 'validation'; the options are arms, seeds"),
     ({"metric": lambda net, data: torch.zeros(3)}, LegateeError, r"\(3,\).*\(100,\)"),
 ]
@@ -241,6 +273,77 @@ BAD = [
 def test_what_cannot_be_answered_is_refused(source, changes, error, words):
     with pytest.raises(error, match=words):
         race(source, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"margin": 1}, id="the greatest margin of shares"),
+        pytest.param({"margin": 0}, id="no margin"),
+        pytest.param({"error_rate": 1e-9}, id="a small error rate"),
+        pytest.param({"error_rate": 1 - 1e-9}, id="a large error rate"),
+        pytest.param({"seeds": 2}, id="two seeds"),
+        pytest.param({"seeds": (7, 0)}, id="seeds in any order"),
+        pytest.param({"workers": 1}, id="one process"),
+        pytest.param({"arms": None}, id="the usual arms"),
+    ],
+)
+def test_what_is_just_allowed_is_answered(source, changes):
+    advice = race(source, fit=no_steps, **changes)
+    assert [arm.name for arm in advice.arms] == ["scratch", "all", "half", "quarter"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"margin": 1.01},
+        {"margin": float("inf")},
+        {"margin": -1e-9},
+        {"error_rate": -0.1},
+        {"error_rate": 1.5},
+        {"seeds": ()},
+        {"seeds": (0, 1, 0)},
+        {"seeds": True},
+        {
+            "arms": [
+                legatee.Arm(name="x", method=Inherit()),
+                legatee.Arm(name="x", method=Inherit()),
+            ]
+        },
+    ],
+    ids=str,
+)
+def test_what_is_just_not_allowed_is_refused_before_anything_is_trained(source, changes):
+    trained = []
+
+    def fit(prepared, data, seed):
+        trained.append(seed)
+        return prepared.network
+
+    with pytest.raises(LegateeError, match=next(iter(changes))):
+        race(source, fit=fit, **changes)
+    assert trained == []
+
+
+def test_the_usual_seeds_are_five():
+    assert AdviseOptions().seeds == (0, 1, 2, 3, 4)
+    assert AdviseOptions(seeds=3).seeds == (0, 1, 2)
+    assert advise_options(AdviseOptions(seeds=3, margin=0.5), {"margin": 0.25}).seeds == (0, 1, 2)
+    assert advise_options(AdviseOptions(margin=0.5), {"margin": 0.25}).margin == 0.25
+
+
+def test_the_usual_arms_are_all_half_and_a_quarter_of_the_channels():
+    assert {arm.name: arm.method for arm in ARMS} == {
+        "all": Inherit(alpha=1.0),
+        "half": Inherit(alpha=0.5),
+        "quarter": Inherit(alpha=0.25),
+    }
+    assert [SCRATCH.is_scratch, *(arm.is_scratch for arm in ARMS)] == [True, False, False, False]
+
+
+def test_what_is_no_method_makes_no_arm():
+    with pytest.raises(LegateeError, match=r"the method of an arm is 'all'; pass a method"):
+        legatee.Arm(name="all", method="all")
 
 
 def test_a_margin_above_1_is_fine_where_scores_have_no_limits(source):
@@ -287,21 +390,44 @@ def test_training_examples_are_not_held_out_examples(source):
         legatee.advise(source, make_target, data, data, fit=no_steps)
 
 
-def test_a_few_training_examples_among_the_held_out_ones_are_a_warning():
+def with_copies(count):
+    """Ask with 60 training examples, of which some are among the 100 held-out ones."""
     train, held_out = examples(60, 1), examples(100, 2)
-    held_out.inputs[5] = train.inputs[7]
-    held_out.targets[5] = train.targets[7]
-    advice = legatee.advise(
-        classifier(DIRECTION),
-        random_start,
-        train,
-        held_out,
-        fit=no_steps,
-        seeds=3,
-        source_class_names=CLASSES,
-    )
-    warning = next(reason for reason in advice.reasons if reason.code == "held-out-overlap")
-    assert warning.numbers == {"overlap": 1, "held-out examples": 100}
+    held_out.inputs[5 : 5 + count] = train.inputs[7 : 7 + count]
+    held_out.targets[5 : 5 + count] = train.targets[7 : 7 + count]
+    networks = classifier(DIRECTION), random_start
+    options = {"fit": no_steps, "seeds": 3, "source_class_names": CLASSES}
+    advice = legatee.advise(*networks, train, held_out, **options)
+    return [reason for reason in advice.reasons if reason.code == "held-out-overlap"]
+
+
+@pytest.mark.parametrize("count", [1, 10])
+def test_a_few_training_examples_among_the_held_out_ones_are_a_warning(count):
+    (warning,) = with_copies(count)
+    assert warning.numbers == {"overlap": count, "held-out examples": 100}
+    assert warning.severity is Severity.WARNING
+    assert f"{count} of 100 held-out examples are training examples" in warning.text
+    assert "scores may be too high" in warning.text
+
+
+def test_more_than_a_tenth_of_them_is_refused():
+    with pytest.raises(DataError, match=r"11 of 100 held-out .*held_out= \(--held-out\)"):
+        with_copies(11)
+
+
+def test_held_out_examples_of_their_own_are_no_warning():
+    assert with_copies(0) == []
+
+
+def test_equal_examples_within_one_set_only_warn_where_part_of_it_is_held_out():
+    """Nobody can pass other examples where the split is ours."""
+    one = examples(40, 1)
+    one.inputs[:] = one.inputs[:1]
+    one.targets[::2], one.targets[1::2] = 0, 1
+    options = {"fit": no_steps, "seeds": 2, "source_class_names": CLASSES}
+    advice = legatee.advise(classifier(DIRECTION), random_start, one, **options)
+    (warning,) = [reason for reason in advice.reasons if reason.code == "held-out-overlap"]
+    assert warning.numbers == {"overlap": 12, "held-out examples": 12}
 
 
 def test_other_classes_held_out_are_refused(source):

@@ -1,11 +1,15 @@
 """What continues a race, and what is refused because it is another one."""
 
+from contextlib import contextmanager
+
+import numpy as np
 import pytest
 import torch
 from planted import ALL, CLASSES, DIRECTION, ask, classifier, examples, no_steps, random_start
 from torch import nn
 
 import legatee
+from legatee.advisor import runs as runs_of_a_race
 from legatee.advisor.runs import load_runs
 from legatee.errors import OutputError
 from legatee.methods import Inherit
@@ -113,6 +117,84 @@ def test_the_field_that_differs_is_named(tmp_path):
     other = [legatee.Arm(name="all", method=Inherit(rule="first"))]
     with pytest.raises(OutputError, match=r"its method of arm 'all' was .*uniform.* is .*first"):
         again(arms=other)
+
+
+def by_place(factor):
+    """A selection rule of the caller's own, which the factor does not change."""
+
+    def scores(network, catalog, data):
+        return [factor * np.arange(group.size) for group in catalog.groups]
+
+    return scores
+
+
+def test_another_rule_of_the_same_name_is_another_race(tmp_path):
+    def again(factor):
+        arms = [legatee.Arm(name="own", method=Inherit(rule=by_place(factor), alpha=0.5))]
+        return ask(source, deep, seeds=2, arms=arms, out=tmp_path)
+
+    source = deep()
+    again(1)
+    again(1)
+    with pytest.raises(OutputError, match=r"its rule of arm 'own' was"):
+        again(2)
+
+
+class Other(Counter):
+    """Another training of the same settings."""
+
+
+def test_another_kind_of_training_with_the_same_settings_is_another_race(tmp_path):
+    ask(SOURCE, random_start, fit=Counter(), seeds=2, out=tmp_path)
+    with pytest.raises(OutputError, match=r"its training was Counter and is Other now"):
+        ask(SOURCE, random_start, fit=Other(), seeds=2, out=tmp_path)
+
+
+def test_a_folder_says_how_it_can_be_replaced(tmp_path):
+    ask(SOURCE, random_start, seeds=2, out=tmp_path)
+    with pytest.raises(OutputError, match=r"choose another folder \(out=, --out\), or delete"):
+        ask(SOURCE, random_start, fit=other_fit, seeds=2, out=tmp_path)
+
+
+def test_progress_counts_what_was_done_before(tmp_path, monkeypatch):
+    counted = []
+
+    @contextmanager
+    def track(total, label, *, shown):
+        counted.append((total, label, shown))
+        yield lambda text="", steps=1: counted.append((text, steps))
+
+    monkeypatch.setattr(runs_of_a_race, "track", track)
+    ask(SOURCE, random_start, seeds=2, out=tmp_path, progress=True)
+    assert counted[0] == (4, "paired trainings", True)
+    assert counted[1:] == [
+        (f"{name}, seed {seed}", 1) for seed in (0, 1) for name in ("scratch", "all")
+    ]
+    counted.clear()
+    ask(SOURCE, random_start, seeds=3, out=tmp_path)
+    assert counted[:2] == [(6, "paired trainings", False), ("already done", 4)]
+    assert [text for text, _ in counted[2:]] == ["scratch, seed 2", "all, seed 2"]
+
+
+def test_the_plan_that_is_recommended_is_that_of_the_first_seed():
+    """A rule that draws has another plan under each seed."""
+    source = nn.Sequential(nn.Linear(4, 40), nn.Linear(40, 2))
+
+    def start():
+        return nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
+
+    def metric(network, data):
+        return torch.full((len(data),), float(network.training))
+
+    def fit(prepared, data, seed):
+        return prepared.network.train(prepared.receipt is not None)
+
+    method = Inherit(rule="random", head=False)
+    arms = [legatee.Arm(name="drawn", method=method)]
+    advice = ask(source, start, fit=fit, metric=metric, arms=arms, seeds=[5, 3])
+    assert advice.best == "drawn"
+    assert advice.plan.entries == method.plan(start(), source, 5).entries
+    assert advice.plan.entries != method.plan(start(), source, 3).entries
 
 
 def test_settings_of_the_training_loop_are_named_one_by_one_and_its_device_is_none(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t
 
-from legatee.advice import ArmResult, ArmStatus, Verdict
+from legatee.advice import ArmResult, ArmStatus, Severity, Verdict
 from legatee.advisor.needed import needed
 from legatee.advisor.verdict import Findings, decide
 from legatee.intervals import GainSpread, Interval
@@ -133,6 +133,11 @@ def test_an_arm_that_learns_is_recommended_though_scratch_guesses():
     ]
 
 
+def test_an_arm_of_which_nothing_is_said_did_not_diverge():
+    plain = arm("all", 1, (0.1, 0.2, 0.3))
+    assert (plain.status, plain.diverged_seeds) == (ArmStatus.OK, 0)
+
+
 def test_where_all_arms_diverged_nothing_is_decided():
     arms = tuple(
         arm(name, alpha, None, status=ArmStatus.DIVERGED if alpha else ArmStatus.OK)
@@ -142,6 +147,114 @@ def test_where_all_arms_diverged_nothing_is_decided():
     assert decision.verdict is Verdict.UNDECIDED
     assert [reason.code for reason in decision.reasons] == ["arm-diverged", "arm-diverged"]
     assert "it is not recommended" in decision.reasons[0].text
+
+
+def test_where_scratch_diverged_no_gain_counts():
+    gain = (0.1, 0.2, 0.3)
+    diverged = arm("scratch", 0, None, status=ArmStatus.DIVERGED, diverged_seeds=2)
+    decision = decide(findings(gain, gain, arms=(diverged, *findings(gain, gain).arms[1:])))
+    assert (decision.verdict, decision.best) == (Verdict.UNDECIDED, None)
+    (reason,) = decision.reasons
+    assert (reason.code, reason.severity) == ("scratch-diverged", Severity.WARNING)
+    assert reason.numbers == {"diverged": 2}
+    assert "2 of its trainings" in reason.text
+    assert "nothing can be compared with it" in reason.text
+
+
+@pytest.mark.parametrize("changes", [{"include": ["layer1"]}, {"exclude": ["layer1"]}])
+def test_only_the_loss_of_everything_speaks_for_scratch(changes):
+    """Half of the channels, or part of the layers, may hurt where another part helps."""
+    part = {"kind": "inherit", "options": {"alpha": 1.0} | changes}
+    hurts, other = (-0.2, -0.1, -0.05), (-0.1, 0, 0.1)
+    arms = (arm("scratch", 0, None), arm("all", 1, hurts, method=part), arm("half", 0.5, other))
+    assert decide(findings(hurts, other, arms=arms)).verdict is Verdict.UNDECIDED
+    whole = {"kind": "inherit", "options": {"alpha": 1.0, "include": [], "exclude": []}}
+    arms = (arms[0], arm("all", 1, hurts, method=whole), arms[2])
+    assert decide(findings(hurts, other, arms=arms)).verdict is Verdict.SCRATCH
+
+
+def test_every_arm_that_might_reach_the_margin_is_named_with_its_bound():
+    reason = decide(findings((-0.1, 0.05, 0.2), (-0.2, 0, MARGIN))).reasons[0]
+    assert reason.code == "intervals-too-wide"
+    assert reason.text == (
+        "'all' might reach the margin of +1.0 points: +5.0 points (at least -10.0, at most +20.0); "
+        "'half' might reach the margin of +1.0 points: +0.0 points (at least -20.0, at most +1.0)"
+    )
+    assert reason.numbers == {
+        "upper bound of 'all'": 0.2,
+        "upper bound of 'half'": MARGIN,
+        "margin": MARGIN,
+    }
+
+
+def more_data(mean, between_seeds, between_examples, seeds=5, examples=100):
+    """What is said of one arm whose interval includes 0 and the margin."""
+    gains = GainSpread(
+        mean=mean,
+        seeds=seeds,
+        examples=examples,
+        between_seeds=between_seeds,
+        residual=0.0,
+        between_examples=between_examples,
+        bound=1.0,
+    )
+    both = (mean - 0.5, mean, mean + 0.5)
+    decision = decide(findings(both, both, spreads={"all": gains, "half": gains}))
+    assert decision.verdict is Verdict.UNDECIDED
+    reason = decision.reasons[1]
+    assert reason.code == "more-data-needed"
+    assert reason.text.endswith(", if the mean gains stay as they are")
+    return reason.text.removesuffix(", if the mean gains stay as they are"), reason.numbers
+
+
+def test_where_either_more_seeds_or_more_examples_would_decide_it_both_are_said():
+    text, numbers = more_data(0.5, 1e-9, 1e-9)
+    assert text == (
+        "about 6 seeds would decide it (5 were run), and so would about 101 held-out examples "
+        "(100 were used)"
+    )
+    assert numbers == {"seeds": 6, "held-out examples": 101}
+
+
+def test_where_only_more_seeds_would_decide_it_examples_are_not_said():
+    text, numbers = more_data(0.5, 0.1, 0.0)
+    assert text.startswith("about ")
+    assert text.endswith(" seeds would decide it (5 were run)")
+    assert set(numbers) == {"seeds"}
+
+
+def test_where_only_more_examples_would_decide_it_that_is_said():
+    text, numbers = more_data(0.5, 0.0, 0.1, seeds=1234, examples=5678)
+    assert text.startswith("no number of seeds up to 1,000 would decide it, but about ")
+    assert text.endswith(" held-out examples would (5,678 were used)")
+    assert set(numbers) == {"held-out examples"}
+
+
+def test_where_nothing_would_decide_it_that_is_said_and_no_number():
+    text, numbers = more_data(MARGIN, 1.0, 1.0)
+    assert text == (
+        "no number of seeds up to 1,000 would decide it, nor would 100,000 held-out examples: the "
+        "gain is close to the margin"
+    )
+    assert numbers == {}
+
+
+def test_scratch_at_chance_is_a_warning_with_both_numbers():
+    gain = (0.1, 0.2, 0.3)
+    given = findings(gain, gain, chance=0.5, classes=2)
+    arms = (given.arms[0], given.arms[1].model_copy(update={"score": 0.7}), given.arms[2])
+    warning = decide(findings(gain, gain, chance=0.5, classes=2, arms=arms)).reasons[1]
+    assert (warning.code, warning.severity) == ("scratch-at-chance", Severity.WARNING)
+    assert warning.numbers == {"score": 0.5, "chance": 0.5}
+    assert "(50.0 % correct; always predicting the largest of 2 classes gives 50.0 %)" in (
+        warning.text
+    )
+
+
+def test_where_guessing_has_no_score_nobody_is_said_to_guess():
+    gain = (0.1, 0.2, 0.3)
+    codes = [reason.code for reason in decide(findings(gain, gain, chance=None)).reasons]
+    assert codes == ["lower-bound-above-zero"]
 
 
 def seeds_by_hand(mean, half_at_5, margin):

@@ -6,6 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from legatee.data.load import load_data
+from legatee.data.sources.digits import read_digits
 from legatee.errors import DataError, UnknownNameError
 
 REAL = load_digits()
@@ -253,3 +254,23 @@ def test_an_unknown_option_is_met_with_the_nearest():
 def test_more_pixels_than_any_memory_holds_are_refused_at_once():
     with pytest.raises(DataError, match=r"n=1000000 canvases have 65,536,000,000 pixels; expected"):
         load_data("digits:n=1000000,canvas=256")
+
+
+@pytest.mark.parametrize(
+    ("most", "more"),
+    [
+        ("n=16384,canvas=256", "n=16385,canvas=256"),  # 2^14 canvases of 2^16 pixels
+        ("n=16384,size=256", "n=16385,size=256"),
+    ],
+)
+def test_two_to_the_thirtieth_pixels_are_not_too_many(most, more):
+    assert read_digits(most).n == 16384
+    with pytest.raises(DataError, match="expected at most 1,073,741,824 in all"):
+        read_digits(more)
+
+
+def test_what_is_not_asked_for_is_not_done():
+    plain, same = load_data("digits:n=40"), load_data("digits:n=40,noise=0,clutter=0,shift=0")
+    assert torch.equal(plain.inputs, same.inputs)
+    assert torch.equal(plain.targets, same.targets)
+    assert plain.inputs.unique().numel() <= 17  # sixteenths of the real images

@@ -160,3 +160,12 @@ def test_counts_name_every_class_and_a_repr_is_one_line():
     numbers = examples(targets=torch.rand(6), class_names=None)
     assert numbers.counts() == {}
     assert repr(numbers) == "<Examples 'pets': 6 inputs of shape 2x2, numbers as targets>"
+
+
+@pytest.mark.parametrize(("count", "end"), [(10, "1 of 'class 9'>"), (11, ", and 1 more classes>")])
+def test_a_repr_names_ten_classes_and_counts_the_others(count, end):
+    names = tuple(f"class {i}" for i in range(count))
+    inputs, targets = torch.zeros(count, 2), torch.arange(count)
+    text = repr(examples(inputs=inputs, targets=targets, class_names=names))
+    assert text.count(" of 'class") == 10
+    assert text.endswith(end)

@@ -1,5 +1,7 @@
 """The figure of growth: coefficients that grow as x_t do, and others, set by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -21,9 +23,11 @@ RHO = {n: 2 * MARGINS[n] * 2000 / (2000 + n * 8) for n in SAMPLES}  # 2 x s^2 d 
 SIGNAL = {n: RHO[n] * n / (2 * 2000) * 4 for n in SAMPLES}  # times N |u|^2 / (2 s^2 d), |u|^2 = 4
 
 
-def read(universal, noise):
+def read(universal, noise, v_norm=2.0):
     """The figure, of coefficients as functions of samples and place in time."""
     (sweep,) = experiment("growth").quick
+    base = replace(sweep.grid.base, upstream=replace(sweep.grid.base.upstream, v_norm=v_norm))
+    grid = replace(sweep.grid, base=base)
     seeds = np.array([0.99, 1.0, 1.01, 1.0])
     decoy = 7.0  # what stands at other runs, tasks, signs and statistics
     both = np.full((2, 4, 3, 21, 2, 2), decoy)  # upstream.n, seed, run, step, sign, statistic
@@ -43,7 +47,7 @@ def read(universal, noise):
             "step_number": (("run", "step"), np.stack([STEPS, STEPS * 2, STEPS * 3])),
         },
     )
-    return experiment("growth").read(SweepResult(sweep.grid, data))
+    return experiment("growth").read(SweepResult(grid, data))
 
 
 def test_coefficients_that_grow_as_x_do_confirm_it():
@@ -73,6 +77,16 @@ def test_coefficients_that_grow_as_x_do_confirm_it():
             assert own[3] == curve[3] == STEPS.tolist()
             assert own[4] == pytest.approx(measured[n], abs=1e-3)
             assert curve[4] == pytest.approx(theory[n], abs=1e-3)
+
+
+def test_the_curve_of_the_universal_signal_is_not_that_of_the_upstream_tasks_own():
+    """They are the same where |u| = |v|; here |v| = 1, a quarter of the square of |u| = 2."""
+    panels, _ = read(MARGINS, RHO, v_norm=1.0)
+    for n, curve in zip(SAMPLES, drawn(panels[0])[1::2], strict=True):
+        kappa = 0.25 * (2000 / n + 5) / 40
+        x = brentq(lambda x, k=kappa: x + np.exp(x) - 1 - k * 1000, 0, 50)
+        rho = 2 * x * 2000 / (2000 + n * 5)
+        assert curve[4][-1] == pytest.approx(rho * n / (2 * 2000) * 4, abs=1e-3)
 
 
 @pytest.mark.parametrize("power", [2, 0.2])

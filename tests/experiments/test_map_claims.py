@@ -248,6 +248,14 @@ def test_accuracy_that_gamma_determines_lies_on_one_curve_of_it(settings):
     assert effects(claims[2]) == [(0, None, 2)]
     assert outcomes(claims) == ["confirmed"] * 3
     assert [panel.x.log for panel in drawings] == [True, True, True, False]
+    numbers = [
+        "Gamma",
+        "Gamma without d",
+        "scratch's own signal-to-noise ratio",
+        "predicted accuracy",
+    ]
+    assert [panel.x.label for panel in drawings] == numbers
+    assert [panel.title for panel in drawings] == [f"Against {number}" for number in numbers]
     for panel, x in zip(
         drawings,
         (

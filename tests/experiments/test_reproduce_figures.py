@@ -64,6 +64,18 @@ def test_every_figure_has_panels_claims_and_a_caption(findings):
         assert Finding.from_json(text).to_json() == text == finding.to_json()
 
 
+def test_a_finding_says_what_its_runs_have_in_common_and_what_is_varied(findings):
+    by_name = {finding.name: finding.setting for finding in findings[1]}
+    dimension, whole = by_name["dimension"], by_name["whole_layer"]
+    assert dimension["d"] == "varied, 6 values from 500 to 1000000"
+    assert dimension["upstream.n"].startswith("200 (")
+    assert dimension["eta"].startswith("1.0 (")
+    assert whole["alpha"] == "varied, 2 values from 0.5 to 1.0"
+    assert whole["d"].startswith("2,000 (")
+    assert whole["inherit"] == "random (which filters are inherited)"
+    assert {"steps", "m", "sigma_0", "downstream.sigma_p"} <= set(whole)
+
+
 def test_every_comparison_is_of_all_seeds(findings):
     for finding in findings[1]:
         for claim in finding.claims:

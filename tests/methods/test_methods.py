@@ -52,6 +52,67 @@ def test_inherit_copies_what_its_plan_says_and_trains_everything():
     assert prepared.receipt.plan_digest == plan.digest
     assert prepared.receipt.inherited_fraction == plan.inherited_fraction
     assert sum(len(group["params"]) for group in prepared.parameter_groups) == 6
+    assert [group["lr_scale"] for group in prepared.parameter_groups] == [1]
+    assert (prepared.network, prepared.penalty) == (target, None)
+
+
+def test_parameters_that_need_no_gradient_are_in_no_group():
+    target = network(1)
+    target[0].requires_grad_(False)
+    for method in (Scratch(), Inherit(rule="first")):
+        (group,) = method.prepare(target, network(2), seed=0).parameter_groups
+        expected = [*target[1].parameters(), *target[6].parameters()]
+        assert [id(p) for p in group["params"]] == [id(p) for p in expected]
+
+
+def test_a_plan_traces_with_the_data_where_no_input_can_be_guessed():
+    def of_twenty_pixels(width):
+        return nn.Sequential(
+            nn.Conv2d(1, width, 3), nn.ReLU(), nn.Flatten(), nn.Linear(width * 18 * 18, 3)
+        )
+
+    source, target = of_twenty_pixels(8), of_twenty_pixels(4)
+    with pytest.raises(TransferError):
+        Inherit().plan(target, source, 0)
+    inputs = torch.rand(5, 1, 20, 20)
+    made = Inherit().plan(target, source, 0, (inputs, torch.tensor([0, 1, 2, 0, 1])))
+    assert made.entries == legatee.plan(source, target, example_inputs=inputs[:1]).entries
+    parameters = sum(p.numel() for p in target.parameters())
+    assert made.inherited_fraction == (4 * 9 + 4) / parameters  # the convolution and its bias
+
+
+def by_hand(network, catalog, data):
+    return None
+
+
+@pytest.mark.parametrize(
+    ("rule", "needs_data", "depends_on_seed"),
+    [
+        ("active", True, False),
+        ("signal", True, False),
+        ("uniform", False, False),
+        ("largest", False, False),
+        ("random", False, True),
+        ({"0.weight": (0, 1)}, False, False),
+        (by_hand, True, True),  # nobody knows what it does, so it may do both
+    ],
+)
+def test_methods_say_what_their_rule_looks_at(rule, needs_data, depends_on_seed):
+    for method in (Inherit(rule=rule), LinearProbe(rule=rule)):
+        assert (method.needs_data, method.depends_on_seed) == (needs_data, depends_on_seed)
+
+
+def test_scratch_looks_at_nothing_and_has_no_plan_and_no_options():
+    scratch = Scratch()
+    assert (scratch.needs_data, scratch.depends_on_seed) == (False, False)
+    assert scratch.plan(network(1), network(2), seed=0) is None
+    assert scratch.with_options(alpha=0.5) is scratch
+
+
+def test_other_options_are_added_to_those_there_are():
+    method = Inherit(alpha=0.5, rule="first")
+    assert method.with_options(head=False) == Inherit(alpha=0.5, rule="first", head=False)
+    assert method == Inherit(alpha=0.5, rule="first")
 
 
 def test_a_linear_probe_copies_all_but_the_head_and_trains_nothing_else():
@@ -62,6 +123,10 @@ def test_a_linear_probe_copies_all_but_the_head_and_trains_nothing_else():
     assert torch.equal(target[6].weight, head)
     trained = [p for group in prepared.parameter_groups for p in group["params"]]
     assert [id(p) for p in trained] == [id(target[6].weight), id(target[6].bias)]
+    assert [group["lr_scale"] for group in prepared.parameter_groups] == [1]
+    assert prepared.network is target
+    assert [group["lr_scale"] for group in prepared.parameter_groups] == [1]
+    assert prepared.network is target
     assert {n for n, p in target.named_parameters() if p.requires_grad} == {"6.weight", "6.bias"}
 
 
@@ -126,6 +191,7 @@ def test_methods_survive_json(method):
     [
         ({"kind": "prayer"}, "this is no method"),
         ({"kind": "scratch", "alpha": 1}, "this is no method: scratch.alpha"),
+        ("inherit", "this is no method: the method: "),
         ({"kind": "inherit", "options": {"alpha": 2}}, "alpha=2"),
         ({"kind": "inherit", "options": {"colour": 2}}, "no option 'colour'"),
     ],

@@ -1,11 +1,12 @@
 """What a move says as an index of a tensor."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legatee.plans.moves import Move
+from legatee.plans.moves import Blend, Move
 from legatee.plans.positions import compress
 
 AXIS = st.integers(1, 9).flatmap(
@@ -63,3 +64,36 @@ def test_single_runs_are_slices():
     )
     assert move.source_index == (slice(1, 8, 2), slice(0, 3, 1))
     assert move.target_index == (slice(0, 4, 1), slice(0, 3, 1))
+
+
+@pytest.mark.parametrize(
+    ("how", "lead", "taken", "filled", "can"),
+    [
+        ("cycle", 0, 1, 3, True),
+        ("cycle", 0, 3, 4, True),
+        ("cycle", 0, 0, 3, False),
+        ("cycle", 0, 3, 0, False),
+        ("sum", 0, 3, 1, True),
+        ("sum", 0, 1, 1, True),
+        ("sum", 0, 3, 2, False),
+        ("pad", 0, 1, 3, True),
+        ("pad", 0, 1, 1, True),
+        ("pad", 0, 1, 2, False),
+        ("pad", 0, 3, 1, False),
+        ("bicubic", 0, 16, 9, True),
+        ("bicubic", 1, 17, 10, True),
+        ("bicubic", 1, 16, 9, False),
+        ("bicubic", 0, 16, 8, False),
+        ("bicubic", 1, 1, 10, False),
+        ("bicubic", 1, 10, 1, False),
+    ],
+)
+def test_a_blend_makes_only_what_its_rule_can_make(how, lead, taken, filled, can):
+    assert Blend(axis=1, how=how, lead=lead).makes(taken, filled) is can
+
+
+@pytest.mark.parametrize(
+    ("how", "covered"), [("cycle", [1]), ("sum", [1]), ("bicubic", [1]), ("pad", [1, 2, 3])]
+)
+def test_a_padded_kernel_is_computed_along_all_later_axes_and_others_along_one(how, covered):
+    assert [axis for axis in range(4) if Blend(axis=1, how=how).covers(axis)] == covered

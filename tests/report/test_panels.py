@@ -148,3 +148,29 @@ def test_ticks_stand_where_something_was_measured():
     svg = draw_series(upstream_samples().panels[1], name="a").svg
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert {"100", "200", "500", "1,000"} <= set(texts)
+
+
+def test_numbers_of_curves_stand_in_a_table_with_the_theory_at_the_same_places():
+    lines = (
+        Series(name="one", x=(1, 2), y=(10, 20)),
+        Series(name="theory", x=(1, 1.5, 2), y=(11, 15, 21), kind="theory"),
+        Series(name="two", x=(2, 4), y=(30, 40)),
+        Series(name="points", x=(1,), y=(1,), kind="scatter"),
+    )
+    table = draw_series(curves(*lines), name="a").table
+    assert table.head == ("x", "one", "theory", "two")
+    assert [row[0] for row in table.rows] == ["1", "2", "4"]
+    assert [row[1:3] for row in table.rows[:2]] == [("10", "11"), ("20", "21")]
+    assert [row[3] for row in table.rows[1:]] == ["30", "40"]
+
+
+def test_what_shows_a_value_when_pointed_at_lies_where_its_point_is():
+    picture = draw_series(curves(Series(name="one", x=(1, 2, 3), y=(5, 6, 9))), name="a")
+    spots = re.findall(r'<circle cx="([-\d.]+)" cy="([-\d.]+)"', picture.svg)
+    places = np.array(spots, dtype=float)
+    height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', picture.svg)[1])
+    assert len(places) == 3
+    assert (np.diff(places[:, 0]) > 0).all()
+    assert 0 < places[2, 1] < places[1, 1] < places[0, 1] < height
+    rises = places[:-1, 1] - places[1:, 1]
+    assert rises[1] == pytest.approx(3 * rises[0], rel=0.02)

@@ -1,5 +1,6 @@
 """Differences between inherited layers that no weight shows, in the sentences that name them."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 import pytest
@@ -135,6 +136,18 @@ def test_an_activation_behind_a_layer_without_a_norm_is_compared_too():
         "the activation differs in 1 inherited layer, such as '0.weight': ReLU in the source, Tanh "
         "in the target",
     )
+
+
+def test_an_activation_counts_behind_the_norm_where_only_one_network_has_a_norm():
+    """Both networks put a ReLU behind the first layer, one of them behind its norm."""
+
+    def network(*between):
+        layers = [("one", nn.Linear(3, 4)), *between, ("act", nn.ReLU()), ("two", nn.Linear(4, 2))]
+        return nn.Sequential(OrderedDict(layers))
+
+    normed, plain = network(("norm", nn.LayerNorm(4))), network()
+    assert warnings(normed, plain) == ()
+    assert not any("activation" in warning for warning in warnings(plain, normed))
 
 
 @pytest.mark.parametrize("side", ["source", "target"])

@@ -61,6 +61,13 @@ def test_a_rule_either_chooses_or_scores(name):
     assert (rule.scores is None) == (rule.needs == "")
 
 
+@pytest.mark.parametrize("name", rules.names())
+def test_a_rule_draws_exactly_where_another_seed_gives_other_channels(name):
+    rule = rules.find(name)
+    drawn = {tuple(rule.choose(40, 20, rng(seed))) for seed in range(9)} if rule.choose else {()}
+    assert rule.draws == (len(drawn) > 1)
+
+
 def test_a_file_is_all_that_a_new_rule_takes(tmp_path, monkeypatch):
     text = '''"""The last channels of each group."""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -38,6 +39,14 @@ def written(source: nn.Module, target: nn.Module, **options: object) -> legatee.
 @pytest.fixture
 def pair() -> tuple[nn.Module, nn.Module]:
     return scrambled(small_resnet(6), 1), scrambled(small_resnet(4), 2)
+
+
+def test_how_a_file_was_made_cannot_be_changed_afterwards(pair):
+    plan = legatee.plan(*pair)
+    facts = FileRecord.of(plan, source_digest="s", model="resnet", command="typed")
+    for field in type(facts).model_fields:
+        with pytest.raises(ValidationError):
+            setattr(facts, field, "something else")
 
 
 @pytest.mark.parametrize("alpha", [0.4, 1.0])

@@ -11,6 +11,7 @@ from theory_cases import EXAMPLE, GENERIC, changed, in_unit, valid_settings
 from legatee import Grid, LegateeError, Prediction, predict
 from legatee.theory.consequences import LimitingFactor, best_alpha, crossover, limiting_factor
 from legatee.theory.predict import PredictedVerdict
+from legatee.theory.reduced.reduce import reduced
 from legatee.world.setting import Setting
 
 ACCURACIES = ("scratch", "zero_shot", "inherited")
@@ -284,6 +285,10 @@ def test_everything_that_is_promised_is_predicted(m, steps, speed, alpha, u_norm
             ["the largest signal or noise level is 2e+06 times"],
         ),
         (
+            {"u_norm": 1.01e6, "eta": 1e-12, "sigma_0": 1e-7},
+            ["the largest signal or noise level is 1.01e+06 times"],
+        ),
+        (
             {"upstream_sigma_p": 1e-7, "upstream_v_norm": 0, "sigma_0": 1e-7},
             ["the largest signal or noise level is 2e+07 times"],
         ),
@@ -311,6 +316,7 @@ def test_elsewhere_nothing_is_predicted_and_the_field_is_named(changes, named):
         {"sigma_0": 0.2},
         {"sigma_0": 0.02},
         {"sigma_0": 1e-3, "m": 200},
+        {"u_norm": 1e6, "eta": 1e-12, "sigma_0": 1e-7},
         {"alpha": 0, "upstream_n": 3, "upstream_eta": 1e30, "upstream_sigma_p": 1e-30},
     ],
     ids=str,
@@ -332,3 +338,21 @@ def test_the_smallest_starts_are_like_small_ones(changes):
 def test_any_setting_is_predicted_or_not(setting):
     found = predict(setting)
     assert np.isnan(numbers(found)).all() if found.outside else not np.isnan(numbers(found)).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({}, (32, 32)),
+        ({"alpha": 1}, (32, 64)),  # no filter is fresh downstream
+        ({"m": 5}, (64, 64)),  # few filters
+        ({"m": 6}, (32, 32)),
+        ({"m": 6, "alpha": 1}, (32, 64)),
+        ({"downstream_n": 20}, (32, 20)),
+        ({"downstream_n": 21, "alpha": 1}, (32, 20)),  # pairs of samples
+    ],
+    ids=str,
+)
+def test_a_task_is_reduced_to_more_samples_where_single_ones_decide(changes, kept):
+    setting = changed(**({"d": 10**5, "upstream_n": 500, "downstream_n": 300} | changes))
+    assert tuple(task.kept for task in reduced(setting)[:2]) == kept

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legatee import LegateeError, Setting, Task
+from legatee.world.setting import EXAMPLE
 
 UPSTREAM = {"n": 70, "v_norm": 3.0, "sigma_p": 0.7}
 DOWNSTREAM = {"n": 20, "v_norm": 2.0, "sigma_p": 1.3}
@@ -246,3 +247,10 @@ def test_what_is_nested_or_written_out_without_end_is_refused_in_one_short_sente
         with pytest.raises(LegateeError) as caught:
             call()
         assert len(str(caught.value)) < 500
+
+
+def test_the_example_is_the_setting_that_the_readme_shows():
+    first, second = Task(n=1000, v_norm=3.0, sigma_p=1.0), Task(n=40, v_norm=2.0, sigma_p=1.0)
+    training = {"d": 2000, "m": 20, "eta": 1.0, "sigma_0": 1e-4, "steps": 200}
+    shown = Setting(u_norm=2.0, upstream=first, downstream=second, alpha=0.5, **training)
+    assert shown == EXAMPLE
