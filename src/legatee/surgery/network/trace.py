@@ -28,6 +28,7 @@ from legatee.surgery.network.inputs import Inputs
 from legatee.surgery.network.layouts import MOVING, made
 from legatee.surgery.network.operations import COMPUTING, pointwise
 from legatee.surgery.network.uses import Use, axes_of, positions_of, use_of
+from legatee.surgery.network.values import Values
 
 RULES = COMPUTING | MOVING
 
@@ -88,7 +89,7 @@ def trace(
             mode.label_input(stand_in)
         try:
             copy = _copy(network, shadows)
-            with mode:
+            with torch.random.fork_rng(devices=[]), mode:
                 output = copy(*inputs.args, **inputs.kwargs)
         except TraceError:
             raise
@@ -140,6 +141,7 @@ class _ChannelTrace(TorchDispatchMode):
         self.input_fields: list[Tensor] = []
         self.positions = 0
         self.flow = Dataflow()
+        self.values = Values()
 
     def label_parameter(self, name: str, shadow: Tensor) -> None:
         """Give every axis of a parameter or buffer identities of its own; indices have none."""
@@ -208,7 +210,7 @@ class _ChannelTrace(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
+        out = self.values.run(func, args, kwargs or {})
         inputs = _tensors_in((args, kwargs))
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
         call = Call(self.equal, self.fields, func, args, kwargs or {}, inputs, outs)
