@@ -9,6 +9,7 @@ the columns of a head. Coupled channels must be inherited together.
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +28,10 @@ from legatee.surgery.network.equalities import Equalities
 from legatee.surgery.network.inputs import Inputs
 from legatee.surgery.network.layouts import MOVING, made
 from legatee.surgery.network.operations import COMPUTING, pointwise
+from legatee.surgery.network.outputs import tensors_within
 from legatee.surgery.network.uses import Use, axes_of, positions_of, use_of
 from legatee.surgery.network.values import Values
+from legatee.surgery.network.wrappers import unwrap_parts, unwrapped
 
 RULES = COMPUTING | MOVING
 
@@ -77,8 +80,8 @@ def trace(
         TraceError: If the network does not run on that input, or uses an operation whose
             effect on channels is not known.
     """
-    mode = _ChannelTrace(RULES | _by_packet(operations or {}))
-    with torch.inference_mode(False), torch.no_grad():
+    with _on_cpu(), torch.inference_mode(False), torch.no_grad():
+        mode = _ChannelTrace(RULES | _by_packet(operations or {}))
         shadows = {id(buffer): _shadow(buffer) for buffer in network.buffers()}
         for name, value in tensors.items():
             shadows[id(value)] = _shadow(value)
@@ -96,7 +99,12 @@ def trace(
         except Exception as error:  # the user's forward raises whatever it likes
             cause = " ".join(str(error).split())[:200] or type(error).__name__
             raise TraceError(f"it does not run on {example}: {cause}") from error
-    return mode.channels(output)
+        return mode.channels(tensors_within(output))
+
+
+def _on_cpu() -> AbstractContextManager[object]:
+    """Make tensors on the CPU, whatever device the user made the default one."""
+    return nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
 
 
 def _by_packet(operations: Mapping[Any, Rule]) -> dict[Any, Rule]:
@@ -112,16 +120,14 @@ def _shadow(value: Tensor) -> Tensor:
 
 def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
     """Return a copy of the network in evaluation mode, with shadows for its tensors."""
-    if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-        network = network.module
-    network = getattr(network, "_orig_mod", network)  # the network that torch.compile wraps
+    network = unwrapped(network)
     computed = {  # hooks recompute these before each run; they cannot be copied
         id(value): _shadow(value)
         for module in network.modules()
         for value in vars(module).values()
         if isinstance(value, Tensor) and not value.is_leaf
     }
-    return deepcopy(network, computed | shadows).eval()
+    return unwrap_parts(deepcopy(network, computed | shadows)).eval()
 
 
 class _ChannelTrace(TorchDispatchMode):
@@ -225,6 +231,8 @@ class _ChannelTrace(TorchDispatchMode):
             rule = self.rules.get(func.overloadpacket)
             if rule is None and torch.Tag.pointwise in func.tags:
                 rule = pointwise
+            if rule is None and not any(x.is_floating_point() for x in _tensors_in(outs)):
+                return out  # answers to questions, such as where or whether something is
             if rule is None:
                 raise TraceError(f"operation {func.overloadpacket} is not understood")
             for written, fields in zip(outs, rule(call), strict=False):

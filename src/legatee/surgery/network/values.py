@@ -39,6 +39,10 @@ class Values:
 
         Returns:
             What it returns, on the meta device; numbers that were asked for are numbers.
+
+        Raises:
+            NotImplementedError: If it runs neither without values nor with them.
+            RuntimeError: Likewise.
         """
         device = kwargs.get("device")
         if func is TO_DEVICE and device is not None and device.type == "cpu":
@@ -51,24 +55,22 @@ class Values:
         try:
             out = func(*args, **kwargs)
         except (NotImplementedError, RuntimeError):
-            if not tensors:
+            computed = self._computed(func, args, kwargs) if tensors else None
+            if computed is None:
                 raise
-            return self._from_values(func, args, kwargs)
+            return tree_map(self._without_values, computed)
         outs = [x for x in _each(out) if isinstance(x, Tensor)]
         all_known = all(x in self.known for x in tensors)
         if all_known or not all(x.is_floating_point() for x in outs):
             self._remember(func, args, kwargs, outs, floats=all_known)
         return out
 
-    def _from_values(self, func: Any, args: tuple, kwargs: dict) -> Any:
-        """Return what an operation that needs values makes of them; its first error stays."""
+    def _computed(self, func: Any, args: tuple, kwargs: dict) -> Any:
+        """Return what an operation makes of values; ``None`` where ones make no sense to it."""
         try:
-            real = self._on_cpu(func, args, kwargs)
-        except Exception:
-            real = None
-        if real is None:
-            raise  # noqa: PLE0704 (called while the error is handled)
-        return tree_map(self._without_values, real)
+            return self._on_cpu(func, args, kwargs)
+        except Exception:  # such as positions in a table that is too short
+            return None
 
     def _remember(
         self, func: Any, args: tuple, kwargs: dict, outs: list[Tensor], *, floats: bool
@@ -76,11 +78,8 @@ class Values:
         """Compute values of results, where an operation's inputs allow it."""
         if sum(x.numel() for x in outs) > LARGEST:
             return
-        try:
-            real = _each(self._on_cpu(func, args, kwargs))
-        except Exception:  # ones need not be sensible values, such as positions in a table
-            return
-        reals = [x for x in real if isinstance(x, Tensor)]
+        computed = _each(self._computed(func, args, kwargs))
+        reals = [x for x in computed if isinstance(x, Tensor)]
         for out, value in zip(outs, reals, strict=False):
             if out.shape == value.shape and (floats or not out.is_floating_point()):
                 self.known[out] = value
