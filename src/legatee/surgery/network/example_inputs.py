@@ -15,7 +15,7 @@ from legatee.surgery.network.wrappers import unwrapped
 Shape = tuple[int, ...]
 
 IMAGE_SIZES = (224, 32, 64, 28, 16, 8, 256, 299, 384, 112, 128, 96, 160, 192, 336, 448, 512)
-VIDEO_SIZES = ((16, 112, 112), (8, 32, 32), (16, 16, 16), (32, 32, 32), (64, 64, 64), (8, 8, 8))
+VIDEO_SIZES = ((16, 112, 112), (16, 224, 224), (8, 32, 32), (16, 16, 16), (64, 64, 64), (8, 8, 8))
 SIGNAL_SIZES = (64, 1024, 16000, 128, 32, 16)
 TEXT_SIZES = (16, 8, 4)  # tokens of a text
 LAYERS = (nn.Conv2d, nn.Linear, nn.Embedding, nn.Conv1d, nn.Conv3d, nn.ConvTranspose2d, nn.RNNBase)
