@@ -12,15 +12,23 @@ or OUT.
 import argparse
 import csv
 import json
-import subprocess
-import sys
+import multiprocessing
 import time
 import warnings
 from collections import Counter
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import timm
+import torch
+import transformers
 from tables import where
+from torchvision import models
+
+import legatee
+from legatee.surgery.network.catalog import read
+from surgery_zoo import applied, fill
 
 ROOT = Path(__file__).parents[1]
 MODELS = Path(__file__).with_name("census_models.csv")
@@ -57,23 +65,15 @@ def small(config: Any) -> dict[str, int]:
 
 def build(library: str, name: str, changed: dict[str, Any]) -> Any:
     """Build a network on the meta device."""
-    import torch
-
     with torch.device("meta"):
         if library == "timm":
-            import timm
-
             return timm.create_model(name)
         if library == "torchvision":
-            from torchvision import models
-
             unloaded = {"weights": None, "weights_backbone": None}
             try:
                 return models.get_model(name, **unloaded)
             except TypeError:
                 return models.get_model(name, weights=None)
-        import transformers
-
         kind, _, task = name.partition(":")
         usual = transformers.AutoConfig.for_model(kind)
         settings: dict[str, Any] = small(usual)
@@ -94,9 +94,6 @@ def build(library: str, name: str, changed: dict[str, Any]) -> Any:
 
 def examined(library: str, name: str, changed: dict[str, Any]) -> dict[str, Any]:
     """Trace one network, plan it into itself, and hold the receipt of half of it to account."""
-    import legatee
-    from legatee.surgery.network.catalog import read
-
     network = build(library, name, changed)
     row: dict[str, Any] = {"parameters": sum(x.numel() for x in network.parameters())}
     began = time.perf_counter()
@@ -126,8 +123,6 @@ def outcome(check: Any) -> str:
 
 def identity(source: Any, target: Any) -> None:
     """Check that all of a network is inherited by an equal one."""
-    import legatee
-
     share = legatee.plan(source, target).inherited_fraction
     assert share == 1.0, f"{share:.1%} inherited"
 
@@ -135,7 +130,6 @@ def identity(source: Any, target: Any) -> None:
 def receipt(source: Any, target: Any) -> None:
     """Apply half of a network to one that is full of NaN, and count what is a number then."""
     import legatee
-    from surgery_zoo import applied, fill
 
     fill(source, 1.0)
     fill(target, float("nan"))
@@ -143,15 +137,30 @@ def receipt(source: Any, target: Any) -> None:
 
 
 def in_child(row: dict[str, str]) -> dict[str, Any]:
-    """Examine one network in a process of its own."""
-    words = [sys.executable, __file__, "--one", json.dumps(row)]
+    """Examine one network in a process of its own, a fork that need not import anything."""
+    fork = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+    child = fork.Process(target=report, args=(row, sender))
+    child.start()
+    sender.close()
     try:
-        run = subprocess.run(words, capture_output=True, text=True, timeout=DEADLINE, check=False)
-        return json.loads(run.stdout.splitlines()[-1])
-    except subprocess.TimeoutExpired:
-        return {"followed": f"not within {DEADLINE} s"}
-    except (IndexError, ValueError):
-        return {"followed": f"not built: {(run.stderr.splitlines() or ['died'])[-1][:300]}"}
+        in_time = receiver.poll(DEADLINE)
+        return receiver.recv() if in_time else {"followed": f"not within {DEADLINE} s"}
+    except EOFError:
+        return {"followed": "the process died"}
+    finally:
+        child.kill()
+        child.join()
+
+
+def report(row: dict[str, str], sender: Connection) -> None:
+    """Send what one network gives."""
+    warnings.filterwarnings("ignore")
+    try:
+        sender.send(examined(row["library"], row["name"], json.loads(row["config"] or "{}")))
+    except Exception as error:  # whatever is raised is a result
+        text = f"{type(error).__name__}: {error}"
+        sender.send({"followed": f"not built: {' '.join(text.split())[:300]}"})
 
 
 def main(out: Path, only: str, limit: int) -> None:
@@ -161,14 +170,14 @@ def main(out: Path, only: str, limit: int) -> None:
     lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
     done = {json.dumps(x["model"]): x for x in map(json.loads, lines)}
     with MODELS.open(encoding="utf-8") as file:
-        models = [row for row in csv.DictReader(file) if only in f"{row['library']} {row['name']}"]
-    waiting = [row for row in models if json.dumps(row) not in done][: limit or None]
+        rows = [row for row in csv.DictReader(file) if only in f"{row['library']} {row['name']}"]
+    waiting = [row for row in rows if json.dumps(row) not in done][: limit or None]
     for row in waiting:
         done[json.dumps(row)] = result = {"model": row, **in_child(row)}
         with kept.open("a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")
         print(row["library"], row["name"], result["followed"], flush=True)
-    out.write_text(page([done[json.dumps(row)] for row in models if json.dumps(row) in done]))
+    out.write_text(page([done[json.dumps(row)] for row in rows if json.dumps(row) in done]))
 
 
 def page(results: list[dict[str, Any]]) -> str:
@@ -179,8 +188,8 @@ def page(results: list[dict[str, Any]]) -> str:
         f"`make bench-census` makes this page ({where()}). Networks of timm and torchvision as "
         "they are, and of transformers from small configs, without published weights and without "
         "example inputs. *Followed*: all channels are traced, or why not. *Identity*: an equal "
-        "network inherits all. *Receipt*: half of the network (`alpha=0.5`) goes into one full of NaN, and "
-        "what is a number afterwards agrees with the receipt, tensor by tensor.",
+        "network inherits all. *Receipt*: half of the network (`alpha=0.5`) goes into one full of "
+        "NaN, and what is a number afterwards agrees with the receipt, tensor by tensor.",
         "",
         "| library | networks | followed | identity | receipt |",
         "|---|---|---|---|---|",
@@ -209,12 +218,5 @@ if __name__ == "__main__":
     words.add_argument("out", nargs="?", type=Path, default=ROOT / "docs" / "census.md")
     words.add_argument("--only", default="", help="a part of library and name")
     words.add_argument("--limit", type=int, default=0, help="networks in this run")
-    words.add_argument("--one", default="", help="one row, as JSON: print what it gives")
     asked = words.parse_args()
-    if asked.one:
-        warnings.filterwarnings("ignore")
-        model = json.loads(asked.one)
-        changes = json.loads(model["config"] or "{}")
-        print("\n" + json.dumps(examined(model["library"], model["name"], changes)))
-    else:
-        main(asked.out, asked.only, asked.limit)
+    main(asked.out, asked.only, asked.limit)
