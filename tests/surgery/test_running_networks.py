@@ -14,6 +14,7 @@ from legatee.surgery.network.catalog import Catalog, read
 from surgery_references import spread
 
 IMAGE = torch.zeros(1, 3, 8, 8)
+OFFSET = torch.arange(4)
 WORDS = torch.zeros(1, 6, dtype=torch.int64)
 
 
@@ -81,6 +82,11 @@ class ClampsWhatIsInfinite(Reader):
 class MakesTensorsElsewhere(Reader):
     def asked(self, x, seen):
         return seen + torch.zeros(seen.shape[-1]) * torch.rand(1, device="cpu")
+
+
+class HoldsATensorThatIsNoBuffer(Reader):
+    def asked(self, x, seen):
+        return seen * OFFSET.to(seen.dtype)
 
 
 @pytest.mark.parametrize("kind", Reader.__subclasses__())
