@@ -338,3 +338,13 @@ def test_a_network_that_no_guess_fits_says_what_was_tried_and_what_to_pass():
     assert "does not run on inputs of shape (1, 4): no" in text
     assert "other guesses fail too" in text
     assert "example_inputs=" in text
+
+
+def test_a_setting_that_holds_for_all_axes_of_a_convolution_is_read():
+    def valid(stride: int) -> nn.Module:
+        first = nn.Conv2d(3, 4, 3, stride, padding="valid")  # its padding is one number for both
+        return nn.Sequential(first, nn.ReLU(), nn.Conv2d(4, 2, 1))
+
+    (first, _) = read(valid(2), IMAGE).uses
+    assert (first.padding, first.stride, first.dilation) == (((0, 0),) * 2, (2, 2), (1, 1))
+    assert legatee.plan(valid(1), valid(1)).inherited_fraction == 1.0
