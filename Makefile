@@ -9,7 +9,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/matplotlib
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test setup bench bench-demo bench-intervals bench-exactness bench-speed bench-prediction bench-sweep bench-surgery bench-zoo bench-mutation constraints
+.PHONY: demo test setup bench bench-demo bench-intervals bench-exactness bench-speed bench-prediction bench-sweep bench-surgery bench-zoo bench-census bench-mutation constraints
 
 demo: .venv/ready
 	$(BIN)/legatee demo
@@ -46,6 +46,9 @@ bench-intervals: .venv/ready
 
 bench-zoo: .venv/ready
 	$(BIN)/python benchmarks/surgery_zoo.py
+
+bench-census: .venv/ready
+	$(BIN)/python benchmarks/surgery_census.py
 
 bench-mutation: .venv/ready
 	$(BIN)/python benchmarks/mutation.py

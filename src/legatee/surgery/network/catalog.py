@@ -16,7 +16,7 @@ from legatee.surgery.network.axis_roles import axis_roles
 from legatee.surgery.network.cache import Architecture, architecture
 from legatee.surgery.network.calls import Rule
 from legatee.surgery.network.dataflow import layers_before
-from legatee.surgery.network.example_inputs import guesses
+from legatee.surgery.network.example_inputs import TRIES, guesses, no_rule, summary
 from legatee.surgery.network.groups import Group, coupled, patterns
 from legatee.surgery.network.inputs import ExampleInputs, Inputs
 from legatee.surgery.network.names import module_of, without_wrappers
@@ -239,7 +239,7 @@ def read(
         [(4, [('0.bias', 0), ('0.weight', 0), ('2.weight', 1)])]
     """
     tensors = state(network)
-    failure: TraceError | None = None
+    failures: list[TraceError] = []
     for candidate in [example] if example is not None else guesses(network):
         inputs = Inputs.of(candidate)
         try:
@@ -249,10 +249,11 @@ def read(
         try:
             return _seen_before(seen) if seen else _catalog(network, tensors, inputs, operations)
         except TraceError as error:
-            failure = failure or error
-    raise failure or TraceError(
-        "it has no layer from which its input could be guessed; pass example_inputs="
-    )
+            failures.append(error)
+            if no_rule(failures) == TRIES:
+                break
+    failure = summary(failures)
+    raise failure
 
 
 @lru_cache(maxsize=64)

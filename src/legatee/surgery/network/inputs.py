@@ -85,8 +85,16 @@ class Inputs:
 
     def __str__(self) -> str:
         """Return the shapes, as messages name them."""
-        shapes = [str(tuple(value.shape)) for value in self.tensors]
-        return f"inputs of shape{'s' if len(shapes) > 1 else ''} {', '.join(shapes)}"
+        args = [leaf for leaf in tree_leaves(self.args) if isinstance(leaf, Tensor)]
+        shapes = ", ".join(str(tuple(value.shape)) for value in args)
+        named = [
+            f"{name} of shape {tuple(leaf.shape)}"
+            for name, value in self.kwargs.items()
+            for leaf in tree_leaves(value)
+            if isinstance(leaf, Tensor)
+        ]
+        unnamed = [f"inputs of shape{'s' if len(args) > 1 else ''} {shapes}"] if args else []
+        return ", ".join([*unnamed, *named])
 
 
 def _blank(value: Any) -> Any:

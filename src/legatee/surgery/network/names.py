@@ -1,6 +1,7 @@
-"""Module names in tensor names, and the prefixes that wrappers add to them."""
+"""Module names in tensor names, and what wrappers add to them."""
 
-WRAPPERS = ("_orig_mod.", "module.")  # prefixes of torch.compile and DataParallel
+COMPILED = "_orig_mod"  # what torch.compile puts into names, wherever a compiled part stands
+PARALLEL = "module."  # prefix of DataParallel and DistributedDataParallel
 
 
 def module_of(name: str) -> str:
@@ -21,19 +22,22 @@ def module_of(name: str) -> str:
 
 
 def without_wrappers(names: list[str]) -> list[str]:
-    """Strip the prefixes of torch.compile and DataParallel, where all names have them.
+    """Strip what torch.compile adds anywhere, and prefixes of DataParallel that all names have.
 
     Args:
         names: Names of all tensors of a network.
 
     Returns:
-        The names without these prefixes.
+        The names that the tensors have without wrappers.
 
     Example:
         >>> without_wrappers(["module.conv.weight", "module.conv.bias"])
         ['conv.weight', 'conv.bias']
+        >>> without_wrappers(["stem.weight", "stage._orig_mod.conv.weight"])
+        ['stem.weight', 'stage.conv.weight']
     """
-    for wrapper in WRAPPERS:
-        if names and all(name.startswith(wrapper) for name in names):
-            names = [name.removeprefix(wrapper) for name in names]
+    if any(COMPILED in name for name in names):
+        names = [".".join(x for x in name.split(".") if x != COMPILED) for name in names]
+    while names and all(name.startswith(PARALLEL) for name in names):
+        names = [name.removeprefix(PARALLEL) for name in names]
     return names

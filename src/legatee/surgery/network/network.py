@@ -143,8 +143,9 @@ def catalog(
         return read(network, example_inputs, operations)
     except TraceError as error:
         raise TraceError(
-            f"the channels of the network cannot be traced: {error} (pass example_inputs=, inputs "
-            "that it accepts, or operations= with a rule for an operation of your own)"
+            f"the channels of the network cannot be traced: {error} (pass example_inputs=, a "
+            "tensor, tuple or dictionary that it accepts, or operations= with a rule for an "
+            "operation of your own)"
         ) from error
 
 

@@ -9,6 +9,7 @@ the columns of a head. Coupled channels must be inherited together.
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,10 @@ from legatee.surgery.network.held import held_together, write_through
 from legatee.surgery.network.inputs import Inputs
 from legatee.surgery.network.layouts import MOVING, UNIFORM, made
 from legatee.surgery.network.operations import COMPUTING, pointwise
+from legatee.surgery.network.outputs import tensors_within
 from legatee.surgery.network.uses import Use, axes_of, positions_of, use_of
+from legatee.surgery.network.values import Values
+from legatee.surgery.network.wrappers import unwrap_parts, unwrapped
 
 RULES = COMPUTING | MOVING
 RULE_HINT = (
@@ -94,8 +98,8 @@ def trace(
         TraceError: If the network does not run on that input, or uses an operation whose
             effect on channels is not known.
     """
-    mode = _ChannelTrace(RULES | _by_packet(operations or {}))
-    with torch.inference_mode(False), torch.no_grad():
+    with _on_cpu(), torch.inference_mode(False), torch.no_grad():
+        mode = _ChannelTrace(RULES | _by_packet(operations or {}))
         shadows = {id(buffer): _constant(buffer) for buffer in network.buffers()}
         for name, value in tensors.items():
             shadows[id(value)] = _shadow(value)
@@ -106,14 +110,19 @@ def trace(
             mode.label_input(stand_in)
         try:
             copy = _copy(network, shadows)
-            with mode:
+            with torch.random.fork_rng(devices=[]), mode:
                 output = copy(*inputs.args, **inputs.kwargs)
         except TraceError:
             raise
         except Exception as error:  # the user's forward raises whatever it likes
             cause = " ".join(str(error).split())[:200] or type(error).__name__
             raise TraceError(f"it does not run on {example}: {cause}") from error
-    return mode.channels(output)
+        return mode.channels(tensors_within(output))
+
+
+def _on_cpu() -> AbstractContextManager[object]:
+    """Make tensors on the CPU, whatever device the user made the default one."""
+    return nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
 
 
 def _by_packet(operations: Mapping[Any, Rule]) -> dict[Any, Rule]:
@@ -138,16 +147,14 @@ def _shadow(value: Tensor) -> Tensor:
 
 def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
     """Return a copy of the network in evaluation mode, with shadows for its tensors."""
-    if isinstance(network, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
-        network = network.module
-    network = getattr(network, "_orig_mod", network)  # the network that torch.compile wraps
+    network = unwrapped(network)
     computed = {  # hooks recompute these before each run; they cannot be copied
         id(value): _shadow(value)
         for module in network.modules()
         for value in vars(module).values()
         if isinstance(value, Tensor) and not value.is_leaf
     }
-    return deepcopy(network, computed | shadows).eval()
+    return unwrap_parts(deepcopy(network, computed | shadows)).eval()
 
 
 class _ChannelTrace(TorchDispatchMode):
@@ -168,6 +175,7 @@ class _ChannelTrace(TorchDispatchMode):
         self.uniform: Any = WeakIdKeyDictionary()  # tensors whose elements are all equal
         self.positions = 0
         self.flow = Dataflow()
+        self.values = Values()
 
     def label_parameter(self, name: str, shadow: Tensor) -> None:
         """Give every axis of a parameter or buffer identities of its own; indices have none."""
@@ -249,7 +257,7 @@ class _ChannelTrace(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
+        out = self.values.run(func, args, kwargs or {})
         inputs = _tensors_in((args, kwargs))
         outs = list(out) if isinstance(out, (tuple, list)) else [out]
         call = Call(
@@ -295,6 +303,8 @@ class _ChannelTrace(TorchDispatchMode):
         try:
             if rule is not None:
                 return rule(call)
+            if not any(x.is_floating_point() or x.is_complex() for x in _tensors_in(call.outs)):
+                return [[] for _ in call.outs]  # answers, such as where or whether something is
             return held_together(call, f"torch.ops.{packet}", hint=True)
         except NotFollowedError as error:
             return held_together(call, str(error))

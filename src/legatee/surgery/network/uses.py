@@ -1,6 +1,6 @@
 """What a network does with each of its tensors, in the order in which it does it."""
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import log2, prod
 from typing import Any
@@ -105,10 +105,15 @@ def use_of(call: Call, names: Mapping[Tensor, str], positions: int, level: int) 
         pooled=pooled,
         kernel=tuple(weight.shape[2:]),
         depthwise=weight.shape[1] == 1 and call.option("groups") > 1,
-        stride=tuple(call.option("stride")),
-        dilation=tuple(call.option("dilation")),
-        padding=tuple((sides, sides) for sides in call.option("padding")),
+        stride=_for_each_axis(call.option("stride"), weight),
+        dilation=_for_each_axis(call.option("dilation"), weight),
+        padding=tuple((sides, sides) for sides in _for_each_axis(call.option("padding"), weight)),
     )
+
+
+def _for_each_axis(setting: Sequence[int], weight: Tensor) -> tuple[int, ...]:
+    """Return a setting of a convolution for each spatial axis, where one number holds for all."""
+    return tuple(setting) * (weight.ndim - 2) if len(setting) == 1 else tuple(setting)
 
 
 def _reads(call: Call, names: Mapping[Tensor, str]) -> tuple[str, dict[str, str]]:

@@ -36,13 +36,15 @@ def stripped(source: Catalog, target: Catalog) -> tuple[Names, Names]:
 
 
 def _within_module(names: Names, other_names: Names) -> list[Names]:
-    """Strip the module that holds most tensors, if most of the other network is found in it."""
+    """Strip modules that hold most tensors, until most of the other network is found in one."""
     largest, count = Counter(name.partition(".")[0] for name in names).most_common(1)[0]
     bare = _without_prefix(names, f"{largest}.") if 2 * count > len(names) else None
     if bare is None:
         return []
     common = len(bare.keys() & other_names.keys())
-    return [bare] if 2 * common > min(len(bare), len(other_names)) else []
+    if 2 * common > min(len(bare), len(other_names)):
+        return [bare]
+    return _within_module(bare, other_names)
 
 
 def _without_prefixes(names: Names) -> list[Names]:
