@@ -29,6 +29,7 @@ class Alignment:
         read_axes: Axes of what it reads that run through an axis of the weight.
         written_axes: Axes of what it computes, likewise.
         groups: Groups of a convolution, each of which reads channels of its own [count].
+        table: Whether rows of the weight are looked up.
         within: The axis of the weight that counts channels within a group of the convolution.
     """
 
@@ -36,6 +37,7 @@ class Alignment:
     read_axes: Axes
     written_axes: Axes
     groups: int = 1
+    table: bool = False
     within: int | None = None
 
 
@@ -60,7 +62,7 @@ def alignment(
     if packet in PRODUCTS:
         return _product(option, weight, read, out)
     if packet is aten.embedding:
-        return Alignment(reads=None, read_axes={}, written_axes={out.ndim - 1: 1})
+        return Alignment(reads=None, read_axes={}, written_axes={out.ndim - 1: 1}, table=True)
     if packet in CHANNELS_SECOND:
         return Alignment(reads=read[0], read_axes={1: 0}, written_axes={1: 0})
     if packet in (aten.native_layer_norm, aten._fused_rms_norm) or _is_elementwise(func):
@@ -91,9 +93,9 @@ def _product(
     left = option("self") if left is None else left
     last = out.ndim - 1
     if weight is right:
-        reads, mine, theirs = left, (last - 1, last), (last, last)
+        reads, weight_axes, activation_axes = left, (last - 1, last), (last, last)
     elif weight is left:
-        reads, mine, theirs = right, (last, last - 1), (last - 1, last - 1)
+        reads, weight_axes, activation_axes = right, (last, last - 1), (last - 1, last - 1)
     else:
         return _trailing(weight, [], out)  # what is added
     if not any(reads is x for x in read):
@@ -101,8 +103,8 @@ def _product(
     batch = {axis: axis for axis in range(last - 1)}
     return Alignment(
         reads=reads,
-        read_axes=batch | {theirs[0]: mine[0]},
-        written_axes=batch | {theirs[1]: mine[1]},
+        read_axes=batch | {activation_axes[0]: weight_axes[0]},
+        written_axes=batch | {activation_axes[1]: weight_axes[1]},
     )
 
 

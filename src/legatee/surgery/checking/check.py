@@ -4,13 +4,19 @@ import warnings
 from collections.abc import Callable, Iterable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from legatee.errors import TransferError, first_line
 from legatee.plans.check import Difference, PlanCheck
 from legatee.plans.plan import TransferPlan
-from legatee.plans.positions import expand
-from legatee.surgery.checking.compare import Comparison, Finding, Key, Remembered
+from legatee.surgery.checking.compare import (
+    Comparison,
+    Deviation,
+    Groups,
+    Key,
+    Remembered,
+    along_all,
+)
 from legatee.surgery.checking.copies import Copy, silenced_copies
 from legatee.surgery.checking.examples import Pair, pairs
 from legatee.surgery.checking.watch import Reading, Watch
@@ -22,12 +28,12 @@ from legatee.surgery.network.network import Network
 MOST = 2**29  # elements of both networks together: a check needs 8 bytes and more for each [count]
 
 
-def check(
+def self_check(
     plan: TransferPlan,
-    source: Network,
-    target: Network,
+    source: Network | nn.Module,
+    target: Network | nn.Module,
     example_inputs: ExampleInputs | None = None,
-) -> PlanCheck:
+) -> TransferPlan:
     """Check whether inherited channels compute what they computed in the source.
 
     Copies of both networks get random weights. What the plan does not take or fill is set to zero,
@@ -43,12 +49,37 @@ def check(
             and whole numbers that are all 1, as in a mask.
 
     Returns:
-        What agrees, and which channel groups do not, and why.
+        The plan with what agrees, which channel groups do not, and why; with a warning if there are
+        any.
+
+    Example:
+        >>> from legatee.surgery.planning.plan import plan
+        >>> wide = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> slim = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+        >>> print(self_check(plan(wide, slim), wide, slim).check)
+        checked: consistent (2 of 2 channel groups agree)
     """
+    networks = (
+        source if isinstance(source, Network) else Network.of(source, example_inputs),
+        target
+        if isinstance(target, Network)
+        else Network.of(target, example_inputs, which="target"),
+    )
+    found = _found(plan, *networks, example_inputs)
+    before = () if plan.check is None else plan.check.warnings
+    warned = tuple(warning for warning in plan.warnings if warning not in before)
+    return plan.model_copy(update={"check": found, "warnings": (*found.warnings, *warned)})
+
+
+def _found(
+    plan: TransferPlan, source: Network, target: Network, example_inputs: ExampleInputs | None
+) -> PlanCheck:
+    """Compare two networks, or say why that cannot be done."""
     reason = _cannot(plan, source, target)
     if reason:
         return PlanCheck(verdict="unchecked", reason=reason)
-    assert source.module is not None and target.module is not None, "refused otherwise"
+    assert source.module is not None, "refused otherwise"
+    assert target.module is not None, "refused otherwise"
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
         warnings.simplefilter("ignore")
         try:
@@ -88,12 +119,12 @@ def _checked(
         plan, copies, groups, pairs(plan, [c.module for c in copies], catalogs, example)
     )
     result = _result(comparison, inherited, catalogs[1])
-    if not comparison.findings:
+    if not comparison.deviations:
         return result
     _, apart, left_out = _compared(plan, copies, groups, [pair], apart=True)
     if not left_out:
         return result
-    if apart.findings:
+    if apart.deviations:
         return _result(apart, inherited, catalogs[1], left_out)
     agreeing = _result(apart, inherited, catalogs[1], left_out)
     return agreeing.model_copy(
@@ -104,7 +135,7 @@ def _checked(
 def _compared(
     plan: TransferPlan,
     copies: tuple[Copy, Copy],
-    groups: dict[tuple[str, int], Tensor],
+    groups: Groups,
     inputs: Iterable[Pair],
     *,
     apart: bool = False,
@@ -168,17 +199,11 @@ def _groups_at(catalog: Catalog) -> dict[tuple[str, int], Tensor]:
     return found
 
 
-def _inherited(plan: TransferPlan, groups: dict[tuple[str, int], Tensor]) -> set[Key]:
+def _inherited(plan: TransferPlan, groups: Groups) -> set[Key]:
     """Return the groups of which anything is inherited, and tensors that are in no group."""
     keys: set[Key] = set()
     for move in plan.moves:
-        own = {
-            int(key)
-            for axis, text in enumerate(move.put)
-            if (rows := groups.get((move.target, axis))) is not None
-            for key in rows[torch.tensor(list(expand(text)), dtype=torch.long)].unique()
-            if key >= 0
-        }
+        own = along_all(move, groups)
         if own or move.target_shape:
             keys |= own or {move.target}
     return keys
@@ -191,36 +216,32 @@ def _result(
     left_out: tuple[str, ...] = (),
 ) -> PlanCheck:
     """Count the groups that agree, and describe those at which the networks first differ."""
-    first: dict[Key, Finding] = {}
-    for finding in comparison.findings:
-        if finding.key not in first or (finding.why and not first[finding.key].why):
-            first[finding.key] = finding
-    origins = [finding for finding in first.values() if finding.why]
+    first: dict[Key, Deviation] = {}
+    for deviation in comparison.deviations:
+        if deviation.key not in first or (deviation.why and not first[deviation.key].why):
+            first[deviation.key] = deviation
+    origins = [deviation for deviation in first.values() if deviation.why]
     groups = inherited | comparison.heard | first.keys()
     heard = comparison.heard - first.keys()
-    verdict = "inconsistent" if first else "consistent"
-    reason = ""
     if not first and not heard:
-        verdict, reason = "unchecked", "no inherited layer carries a signal that can be compared"
+        reason = "no inherited layer carries a signal that can be compared"
+        return PlanCheck(verdict="unchecked", groups=len(groups), reason=reason)
     return PlanCheck(
-        verdict=verdict,
+        verdict="inconsistent" if first else "consistent",
         groups=len(groups),
         agreeing=len(heard),
         following=len(first) - len(origins),
         unreached=len(groups) - len(heard) - len(first),
-        differences=tuple(_described(finding, catalog) for finding in origins),
+        differences=tuple(_described(deviation, catalog) for deviation in origins),
         normalisations=left_out,
-        reason=reason,
     )
 
 
-def _described(finding: Finding, catalog: Catalog) -> Difference:
+def _described(deviation: Deviation, catalog: Catalog) -> Difference:
     """Describe a group by its layers and its size."""
-    if isinstance(finding.key, str):
-        shape = catalog.tensors[finding.key].shape
-        return Difference(layers=(finding.key,), size=max(shape, default=1), why=finding.why)
-    group = catalog.groups[finding.key]
+    if isinstance(deviation.key, str):
+        shape = catalog.tensors[deviation.key].shape
+        return Difference(layers=(deviation.key,), size=max(shape, default=1), why=deviation.why)
+    group = catalog.groups[deviation.key]
     layers = dict.fromkeys(module_of(name) or name for name, _ in group.members)
-    return Difference(layers=tuple(layers), size=group.size, why=finding.why)
-
-
+    return Difference(layers=tuple(layers), size=group.size, why=deviation.why)

@@ -1,7 +1,7 @@
 """Compares what inherited layers read and compute in two networks, channel by channel."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,13 @@ from torch.utils.weak import WeakIdKeyDictionary
 from legatee.plans.check import TOLERANCE
 from legatee.plans.moves import Move
 from legatee.plans.plan import TransferPlan
+from legatee.plans.positions import expand
 from legatee.surgery.checking.causes import between, starting
 from legatee.surgery.checking.places import Place, Side, places
 from legatee.surgery.checking.watch import Reading, Step
 
 Key = int | str  # number of a channel group, or name of a tensor that is in none
+Groups = Mapping[tuple[str, int], Tensor]  # (tensor, axis) -> group at each position, -1 for none
 
 
 class Remembered:
@@ -66,7 +68,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Deviation:
     """A channel group at a place where the networks differ.
 
     Attributes:
@@ -83,21 +85,21 @@ class Comparison:
 
     Args:
         plan: What is inherited.
-        groups: For each tensor and axis, the channel group at each position, -1 for none.
+        groups: The channel group at each position.
         remembered: What the source reads and computes.
 
     Attributes:
-        findings: Where the networks differ, in order.
+        deviations: Where the networks differ, in order.
         heard: Groups that were compared and carry a signal.
     """
 
     def __init__(
         self,
         plan: TransferPlan,
-        groups: dict[tuple[str, int], Tensor],
+        groups: Groups,
         remembered: Remembered,
     ) -> None:
-        self.findings: list[Finding] = []
+        self.deviations: list[Deviation] = []
         self.heard: set[Key] = set()
         self._moves: dict[str, list[Move]] = defaultdict(list)
         for move in plan.moves:
@@ -134,6 +136,8 @@ class Comparison:
         if written is None:
             return
         reading.step.agrees = source.step.agrees = written
+        if written and (reading.how.table or move.blend is not None):  # all axes have to fit
+            self.heard |= along_all(move, self._groups)
         if not written:
             follows = agrees is False
             self._note_difference("" if follows else starting(reading, source, agrees))
@@ -150,30 +154,31 @@ class Comparison:
             set(_put(move, axis)) & set(_put(other, axis)) for other in others for axis in axes
         )
 
-    def _side(
-        self, side: Side, move: Move, reading: Reading, source: Reading
-    ) -> bool | None:
+    def _side(self, side: Side, move: Move, reading: Reading, source: Reading) -> bool | None:
         """Compare one side of an operation; return nothing where there is nothing to compare."""
         done = id(reading.step), side, move.target if len(self._moves[move.target]) > 1 else ""
         self._bad: set[Key] = set()
         if done in self._done:
             return None
         found = places(side, move, reading, source)
-        mine, theirs = getattr(reading, side), getattr(source, side)
-        if found is None or mine is None or theirs is None:
+        target_values, source_values = getattr(reading, side), getattr(source, side)
+        if found is None or target_values is None or source_values is None:
             return None
-        mine, theirs = _at(mine, found, 0), _at(theirs, found, 1)
-        if not mine.numel():
+        target_values, source_values = _at(target_values, found, 0), _at(source_values, found, 1)
+        if not target_values.numel():
             return None
         self._done.add(done)
-        if mine.shape != theirs.shape:
+        if target_values.shape != source_values.shape:
             self._bad = self._keys(move, found, [])
             self.heard |= self._bad
             return False
-        scale = float(theirs.abs().nan_to_num(0, 0, 0).max())
-        if scale == 0 and not bool(mine.any()):
+        scale = float(source_values.abs().nan_to_num(0, 0, 0).max())
+        if scale == 0 and not bool(target_values.any()):
             return None
-        differs = ~((mine == theirs) | ((mine - theirs).abs() <= TOLERANCE * scale))
+        differs = ~(
+            (target_values == source_values)
+            | ((target_values - source_values).abs() <= TOLERANCE * scale)
+        )
         self.heard |= self._keys(move, found, [])
         if not bool(differs.any()):
             return True
@@ -191,15 +196,33 @@ class Comparison:
         return keys or {move.target}
 
     def _note_difference(self, why: str) -> None:
-        self.findings += [
-            Finding(key=key, why=why) for key in sorted(self._bad, key=lambda k: (str(type(k)), k))
+        self.deviations += [
+            Deviation(key=key, why=why)
+            for key in sorted(self._bad, key=lambda k: (str(type(k)), k))
         ]
 
 
-def _put(move: Move, axis: int) -> Any:
-    from legatee.plans.positions import expand
+def along_all(move: Move, groups: Groups) -> set[Key]:
+    """Return the groups along all axes that a move fills.
 
-    return expand(move.put[axis])
+    Args:
+        move: What is inherited of a tensor.
+        groups: The channel group at each position.
+
+    Returns:
+        Their numbers.
+    """
+    return {
+        int(key)
+        for axis, _ in enumerate(move.put)
+        if (rows := groups.get((move.target, axis))) is not None
+        for key in rows[torch.tensor(_put(move, axis), dtype=torch.long)].unique()
+        if key >= 0
+    }
+
+
+def _put(move: Move, axis: int) -> list[int]:
+    return list(expand(move.put[axis]))
 
 
 def _at(tensor: Tensor, found: Sequence[Place], side: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Copies of both networks whose weights are random, and zero where the plan takes or fills nothing."""
+"""Copies of both networks with random weights, zero where the plan takes or fills nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -28,9 +28,7 @@ class Copy:
     tensors: dict[str, Tensor]
 
 
-def silenced_copies(
-    plan: TransferPlan, source: nn.Module, target: nn.Module
-) -> tuple[Copy, Copy]:
+def silenced_copies(plan: TransferPlan, source: nn.Module, target: nn.Module) -> tuple[Copy, Copy]:
     """Copy both networks with random weights, zero where the plan takes or fills nothing.
 
     A parameter holds what its name and shape say, so that the same plan is always checked with the

@@ -89,10 +89,8 @@ def _positions(move: Move, along: Along, source_along: Along) -> tuple[np.ndarra
 
 
 def _grouped(axis: int, move: Move, reading: Reading, source: Reading) -> Place:
-    """Find the channels of a grouped convolution whose weight counts them within each group.
-
-    The groups follow from the rows of the weight: rows of one group read the same channels.
-    """
+    """Find the channels of a grouped convolution whose weight counts them within each group."""
+    # rows of one group of the convolution read the same channels
     put, take = (np.asarray(expand(text[0]), dtype=np.int64) for text in (move.put, move.take))
     rows = [
         shape[0] // one.how.groups

@@ -87,17 +87,16 @@ class Weights:
 
 def _axes(tensor: Tensor, whole: Tensor) -> tuple[Along | None, ...]:
     """Find the axis of a weight along which each axis of its view runs, from their strides."""
-    rest, starts = tensor.storage_offset() - whole.storage_offset(), []
+    rest, starts = int(tensor.storage_offset() - whole.storage_offset()), []
     for stride in whole.stride():
-        starts.append(rest // stride)
+        starts.append(int(rest // stride))
         rest %= stride
     found: list[Along | None] = []
     for size, stride in zip(tensor.shape, tensor.stride(), strict=True):
         fitting = [
             Along(axis=axis, start=starts[axis], step=stride // own, size=size)
             for axis, own in enumerate(whole.stride())
-            if stride % own == 0
-            and starts[axis] + (size - 1) * (stride // own) < whole.shape[axis]
+            if stride % own == 0 and starts[axis] + (size - 1) * (stride // own) < whole.shape[axis]
         ]
         best = min(fitting, key=lambda along: along.step, default=Along(axis=MIXED))
         found.append(best if size > 1 and stride else None)
