@@ -1,14 +1,15 @@
-"""The self-check calls a plan consistent if it is, and names the group and the cause if it is not."""
+"""The self-check calls a plan consistent if it is, and else names the group and the cause."""
 
+import pytest
 import timm
 import torch
 import transformers
-from pytest import mark, param, raises, warns  # noqa: F401
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 from torchvision import models
 
 import legatee
+from legatee.models.build import build
 from legatee.plans.moves import Move
 from legatee.plans.plan import TransferPlan
 from legatee.surgery.checking.check import self_check
@@ -16,6 +17,7 @@ from legatee.surgery.network.operations import pointwise
 from surgery_references import same_bits, scrambled, snapshot
 from surgery_zoo import ZOO, bottleneck, cnn, densenet, small_resnet
 
+TABLES = ("wte.weight", "embed_tokens.weight")  # whose rows are looked up as the plan moves them
 TOKENS = torch.zeros(1, 12, dtype=torch.int64)
 
 
@@ -56,11 +58,25 @@ def llama(width: int, heads: int, inner: int = 64) -> nn.Module:
     return transformers.LlamaForCausalLM(config)
 
 
+def grouped(width: int) -> nn.Module:
+    """Groups of two channels, then each channel by itself."""
+    return nn.Sequential(
+        nn.Conv2d(3, width, 3),
+        nn.Conv2d(width, width, 3, groups=width // 2),
+        nn.Conv2d(width, width, 3, groups=width),
+        nn.Conv2d(width, 4, 1),
+    )
+
+
 def normed(width: int) -> nn.Module:
     """A layer whose weight is computed from two tensors, of which 0/0 where it is silenced."""
     return nn.Sequential(
         parametrizations.weight_norm(nn.Conv2d(3, width, 3)), nn.ReLU(), nn.Conv2d(width, 4, 1)
     )
+
+
+def coloured(channels: int) -> nn.Module:
+    return build("cnn:widths=6-8", num_classes=4, input_shape=(channels, 16, 16), seed=0)
 
 
 # --- plans that are consistent --------------------------------------------------------------------
@@ -70,8 +86,6 @@ CONSISTENT = {
     "wider mlp": (mlp(5), mlp(8)),
     "cnn with norms": (cnn("13-7-20"), cnn("5-7-11")),
     "resnet": (small_resnet(12), small_resnet(8)),
-    "deeper resnet": (small_resnet(8), small_resnet(8, depth=14)),
-    "shallower resnet": (small_resnet(8, depth=14), small_resnet(8)),
     "bottleneck of grouped convolutions": (bottleneck(4, groups=12), bottleneck(4, groups=8)),
     "densenet": (densenet(8, 16), densenet(4, 10)),
     "mobilenet": (
@@ -81,12 +95,12 @@ CONSISTENT = {
     "vit of another depth": (vit(32, 2, 3), vit(32, 2)),
     "computed weights": (normed(8), normed(4)),
     "one channel of three": (
-        models.resnet18(num_classes=4),
-        timm.create_model("resnet18", num_classes=4, in_chans=1),
+        coloured(3),
+        coloured(1),
     ),
     "four channels of three": (
-        models.resnet18(num_classes=4),
-        timm.create_model("resnet18", num_classes=4, in_chans=4),
+        coloured(3),
+        coloured(4),
     ),
 } | {
     name: (ZOO[name](16), ZOO[name](8))
@@ -94,7 +108,7 @@ CONSISTENT = {
 }
 
 
-@mark.parametrize("pair", CONSISTENT)
+@pytest.mark.parametrize("pair", CONSISTENT)
 def test_a_plan_whose_channels_compute_what_they_computed_is_called_consistent(pair):
     plan = legatee.plan(*CONSISTENT[pair], check=True)
     assert plan.check.verdict == "consistent", str(plan.check)
@@ -103,7 +117,7 @@ def test_a_plan_whose_channels_compute_what_they_computed_is_called_consistent(p
     assert "checked: consistent" in plan.headline
 
 
-@mark.parametrize("rule", ["random", "largest", "first"])
+@pytest.mark.parametrize("rule", ["random", "largest", "first"])
 def test_a_share_of_the_channels_is_consistent_by_every_rule(rule):
     networks = scrambled(small_resnet(12), 1), scrambled(small_resnet(10), 2)
     check = legatee.plan(*networks, alpha=0.6, rule=rule, seed=4, check=True).check
@@ -129,7 +143,7 @@ APART = {
 }
 
 
-@mark.parametrize("pair", APART)
+@pytest.mark.parametrize("pair", APART)
 def test_normalisation_across_channels_is_named_and_everything_else_checked(pair):
     source, target, example, cause = APART[pair]
     plan = legatee.plan(source, target, example_inputs=example, check=True)
@@ -154,9 +168,10 @@ def test_a_softmax_over_channels_is_named():
         def __init__(self, width: int):
             super().__init__()
             self.first, self.last = nn.Linear(5, width), nn.Linear(width, width)
+            self.head = nn.Linear(width, 3)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.last(self.first(x).softmax(-1))
+            return self.head(self.last(self.first(x).softmax(-1)))
 
     check = legatee.plan(Gate(8), Gate(4), check=True).check
     assert check.verdict == "apart"
@@ -188,7 +203,7 @@ BREAKABLE = {
     "mlp": (mlp(8), mlp(5), None),
     "cnn": (cnn("12-10"), cnn("8-6"), None),
     "resnet": (small_resnet(6), small_resnet(4), None),
-    "grouped": (bottleneck(4, groups=6), bottleneck(4, groups=4), None),
+    "grouped": (grouped(12), grouped(8), None),
     "squeeze": (ZOO["squeeze"](16), ZOO["squeeze"](8), None),
     "transposed": (ZOO["transposed"](16), ZOO["transposed"](8), None),
     "vit": (vit(48, 3), vit(32, 2), None),
@@ -197,7 +212,7 @@ BREAKABLE = {
 }
 
 
-@mark.parametrize("name", BREAKABLE)
+@pytest.mark.parametrize("name", BREAKABLE)
 def test_a_single_axis_that_takes_other_channels_is_found_and_its_layer_named(name):
     source, target, example = BREAKABLE[name]
     plan = legatee.plan(source, target, example_inputs=example)
@@ -205,9 +220,9 @@ def test_a_single_axis_that_takes_other_channels_is_found_and_its_layer_named(na
         (move.target, axis)
         for move in plan.moves
         for axis, (_, size) in enumerate(move.counts)
-        if size > 1
+        if size > 1 and (axis or not move.target.endswith(TABLES))
     ]
-    for tensor, axis in axes[:: max(1, len(axes) // 12)]:
+    for tensor, axis in axes[:: max(1, len(axes) // 5)]:
         check = self_check(broken(plan, tensor, axis), source, target, example).check
         assert check.verdict == "inconsistent", (tensor, axis, str(check))
         layers = {layer for found in check.differences for layer in found.layers}
@@ -258,7 +273,7 @@ def test_a_wrong_rule_of_the_user_is_found_and_its_operation_named():
 
 
 def test_layers_that_are_paired_by_position_alone_are_not_called_consistent():
-    source, target = models.resnet50(num_classes=4), models.resnet18(num_classes=4)
+    source, target = bottleneck(4), small_resnet(8)
     assert legatee.plan(source, target, match="roles", check=True).check.verdict == "inconsistent"
 
 

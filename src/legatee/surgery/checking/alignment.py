@@ -29,7 +29,6 @@ class Alignment:
         read_axes: Axes of what it reads that run through an axis of the weight.
         written_axes: Axes of what it computes, likewise.
         groups: Groups of a convolution, each of which reads channels of its own [count].
-        table: Whether rows of the weight are looked up.
         within: The axis of the weight that counts channels within a group of the convolution.
     """
 
@@ -37,7 +36,6 @@ class Alignment:
     read_axes: Axes
     written_axes: Axes
     groups: int = 1
-    table: bool = False
     within: int | None = None
 
 
@@ -62,7 +60,7 @@ def alignment(
     if packet in PRODUCTS:
         return _product(option, weight, read, out)
     if packet is aten.embedding:
-        return Alignment(reads=None, read_axes={}, written_axes={out.ndim - 1: 1}, table=True)
+        return Alignment(reads=None, read_axes={}, written_axes={out.ndim - 1: 1})
     if packet in CHANNELS_SECOND:
         return Alignment(reads=read[0], read_axes={1: 0}, written_axes={1: 0})
     if packet in (aten.native_layer_norm, aten._fused_rms_norm) or _is_elementwise(func):

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from legatee.errors import TransferError, first_line
 from legatee.plans.check import Difference, PlanCheck
 from legatee.plans.plan import TransferPlan
+from legatee.plans.positions import expand
 from legatee.surgery.checking.compare import (
     Comparison,
     Deviation,
     Groups,
     Key,
     Remembered,
-    along_all,
 )
 from legatee.surgery.checking.copies import Copy, silenced_copies
 from legatee.surgery.checking.examples import Pair, pairs
@@ -114,7 +114,7 @@ def _checked(
     """Compare the networks as they are, and then without silent channels in averages."""
     catalogs = [network.catalog for network in networks]
     groups = _groups_at(catalogs[1])
-    inherited = _inherited(plan, groups)
+    inherited = _inherited(plan, groups, catalogs[1])
     pair, comparison, _ = _compared(
         plan, copies, groups, pairs(plan, [c.module for c in copies], catalogs, example)
     )
@@ -199,14 +199,19 @@ def _groups_at(catalog: Catalog) -> dict[tuple[str, int], Tensor]:
     return found
 
 
-def _inherited(plan: TransferPlan, groups: Groups) -> set[Key]:
-    """Return the groups of which anything is inherited, and tensors that are in no group."""
-    keys: set[Key] = set()
-    for move in plan.moves:
-        own = along_all(move, groups)
-        if own or move.target_shape:
-            keys |= own or {move.target}
-    return keys
+def _inherited(plan: TransferPlan, groups: Groups, catalog: Catalog) -> set[Key]:
+    """Return the groups of which anything is inherited.
+
+    A group that runs through a single axis, such as the rows of a table, is shared with nothing.
+    """
+    return {
+        int(key)
+        for move in plan.moves
+        for axis, text in enumerate(move.put)
+        if (rows := groups.get((move.target, axis))) is not None
+        for key in rows[torch.tensor(list(expand(text)), dtype=torch.long)].unique()
+        if key >= 0 and len(catalog.groups[int(key)].members) > 1
+    }
 
 
 def _result(

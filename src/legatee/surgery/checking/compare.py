@@ -136,8 +136,6 @@ class Comparison:
         if written is None:
             return
         reading.step.agrees = source.step.agrees = written
-        if written and (reading.how.table or move.blend is not None):  # all axes have to fit
-            self.heard |= along_all(move, self._groups)
         if not written:
             follows = agrees is False
             self._note_difference("" if follows else starting(reading, source, agrees))
@@ -200,25 +198,6 @@ class Comparison:
             Deviation(key=key, why=why)
             for key in sorted(self._bad, key=lambda k: (str(type(k)), k))
         ]
-
-
-def along_all(move: Move, groups: Groups) -> set[Key]:
-    """Return the groups along all axes that a move fills.
-
-    Args:
-        move: What is inherited of a tensor.
-        groups: The channel group at each position.
-
-    Returns:
-        Their numbers.
-    """
-    return {
-        int(key)
-        for axis, _ in enumerate(move.put)
-        if (rows := groups.get((move.target, axis))) is not None
-        for key in rows[torch.tensor(_put(move, axis), dtype=torch.long)].unique()
-        if key >= 0
-    }
 
 
 def _put(move: Move, axis: int) -> list[int]:

@@ -138,6 +138,7 @@ class Watch(TorchDispatchMode):
         """Note a step, and show what it reads of the network's weights."""
         before = tuple(step for x in read if (step := self._step(x)) is not None)
         weights = [(x, view) for x in inputs if (view := self._weights.view(x)) is not None]
+        weights.sort(key=lambda weight: -weight[0].ndim)  # a bias comes last
         step = Step(
             name=func.overloadpacket.__name__,
             before=before,
