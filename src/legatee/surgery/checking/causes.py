@@ -47,10 +47,10 @@ def between(reading: Reading, source: Reading) -> str:
     name = reading.view.name
     if (cause := _shapes(reading, source)) is not None:
         return f"{name!r} reads {cause}"
-    left = sorted({n for step in steps for n in step.weights})
+    left = [n for step in steps for n in step.weights]
     if left:
         return f"what {name!r} reads passes through {left[0]!r}, which is not inherited"
-    left = sorted({n for step in source_steps for n in step.weights})
+    left = [n for step in source_steps for n in step.weights]
     if left:
         return f"what {name!r} reads passes through the source's {left[0]!r}, which is not taken"
     makers = sorted({end.weights[0] for end in ends if end.weights})
