@@ -5,7 +5,7 @@
 Networks are built without published weights. Within a family tensors match by name, stage and block
 with consistent channels, or by role where nothing has the same name; between families by role. Each
 plan is applied to a target full of NaN, and what is a number afterwards is held against the
-receipt. Plans by name are checked: both networks run, and what inherited layers compute is compared.
+receipt. Plans by name are checked: both networks run, and inherited layers are compared.
 The table goes to docs/zoo.md, or OUT.
 """
 
@@ -158,9 +158,9 @@ def page(
         f"`make bench-zoo` makes this page ({where()}). {len(names)} architectures of "
         "torchvision, timm and transformers, built without published weights; each is planned "
         "into each and applied: a row is a source, a column is a target. A cell is the share of "
-        "the target's elements that inherits, in percent: plain where the self-check found channels "
-        "consistent, `n` where so apart from normalisation across channels, `x` where not, `?` where "
-        "the networks do not run on the same inputs, "
+        "the target's elements that inherits, in percent: plain where the self-check found "
+        "channels consistent, `n` where so apart from normalisation across channels, `x` where "
+        "not, `?` where the networks do not run on the same inputs, "
         '`r` where layers were matched by role (`match="roles"`), `-` where the pair was refused. '
         "Heads are copied only between equal architectures. Every plan was applied to a target "
         "full of NaN, and what was a number afterwards agreed with the receipt, tensor by tensor.",
