@@ -5,7 +5,8 @@
 Networks are built without published weights. Within a family tensors match by name, stage and block
 with consistent channels, or by role where nothing has the same name; between families by role. Each
 plan is applied to a target full of NaN, and what is a number afterwards is held against the
-receipt. The table goes to docs/zoo.md, or OUT.
+receipt. Plans by name are checked: both networks run, and inherited layers are compared.
+The table goes to docs/zoo.md, or OUT.
 """
 
 import sys
@@ -21,7 +22,9 @@ from torch import nn
 from torchvision import models
 
 import legatee
-from legatee.surgery.network.catalog import Catalog, read, state
+from legatee.surgery.checking.check import self_check
+from legatee.surgery.network.catalog import Catalog, state
+from legatee.surgery.network.network import Network
 
 FAMILIES = {
     "ResNet": "resnet18 resnet34 resnet50 resnet101 wide_resnet50_2 resnext50_32x4d "
@@ -42,6 +45,7 @@ FAMILIES = {
 TEXT = "BERT"
 SORTS = ("Within families", "Between families of images", "Between text and images")
 CONSISTENT, ROLES, REFUSED = "", "r", "-"
+CHECKED = {"consistent": CONSISTENT, "apart": "n", "inconsistent": "x", "unchecked": "?"}
 
 
 def build(name: str) -> nn.Module:
@@ -108,7 +112,7 @@ def main(out: Path) -> None:
     warnings.filterwarnings("ignore")
     family = {name: kin for kin, names in FAMILIES.items() for name in names.split()}
     networks = {name: build(name) for name in family}
-    catalogs = {name: read(network) for name, network in networks.items()}
+    described = {name: Network.of(network) for name, network in networks.items()}
     cells: dict[tuple[str, str], str] = {}
     reasons: Counter[str] = Counter()
     kinds: Counter[tuple[str, str]] = Counter()
@@ -118,12 +122,17 @@ def main(out: Path) -> None:
         for source in family:
             pair = {family[source], family[target]}
             sort = SORTS[0 if len(pair) == 1 else 1 if TEXT not in pair else 2]
-            plan, mark = planned(catalogs[source], catalogs[target], kin=sort == SORTS[0])
+            plan, mark = planned(
+                described[source].catalog, described[target].catalog, kin=sort == SORTS[0]
+            )
             if plan is None:
                 cells[source, target], mark, why = REFUSED, REFUSED, mark
                 reasons[why.split("(", 1)[-1].split(";")[0].split(": ", 1)[-1].rstrip(")")] += 1
             else:
                 applied(plan, networks[source], receiver)
+                if mark == CONSISTENT:
+                    check = self_check(plan, described[source], described[target]).check
+                    mark = CHECKED[check.verdict]
                 cells[source, target] = f"{100 * plan.inherited_fraction:.0f}{mark}"
             kinds[sort, mark] += 1
         print(target, flush=True)
@@ -138,8 +147,9 @@ def page(
 ) -> str:
     """Write the table with what stands in it."""
     counts = " ".join(
-        f"{sort}: {kinds[sort, CONSISTENT]} pairs consistent, {kinds[sort, ROLES]} by role, "
-        f"{kinds[sort, REFUSED]} refused."
+        f"{sort}: {kinds[sort, CONSISTENT]} pairs consistent, {kinds[sort, 'n']} apart from "
+        f"normalisation across channels, {kinds[sort, 'x']} not consistent, {kinds[sort, '?']} "
+        f"unchecked, {kinds[sort, ROLES]} by role, {kinds[sort, REFUSED]} refused."
         for sort in SORTS
     )
     lines = [
@@ -148,7 +158,9 @@ def page(
         f"`make bench-zoo` makes this page ({where()}). {len(names)} architectures of "
         "torchvision, timm and transformers, built without published weights; each is planned "
         "into each and applied: a row is a source, a column is a target. A cell is the share of "
-        "the target's elements that inherits, in percent: plain where channels are consistent, "
+        "the target's elements that inherits, in percent: plain where the self-check found "
+        "channels consistent, `n` where so apart from normalisation across channels, `x` where "
+        "not, `?` where the networks do not run on the same inputs, "
         '`r` where layers were matched by role (`match="roles"`), `-` where the pair was refused. '
         "Heads are copied only between equal architectures. Every plan was applied to a target "
         "full of NaN, and what was a number afterwards agreed with the receipt, tensor by tensor.",

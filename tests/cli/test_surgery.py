@@ -52,6 +52,13 @@ def test_a_plan_tells_the_classes_and_channels_of_its_target(legatee_does, plann
     assert all(typed[name].equal(told[name]) for name in typed)
 
 
+def test_a_plan_is_checked_by_numbers_and_its_file_and_page_say_so(legatee_does):
+    said = legatee_does("plan", OLD, NEW, *SIZES, "--check", "--out", "p.json", "--html", "p.html")
+    assert "checked: consistent (2 of 2 channel groups agree)" in said
+    assert legatee.TransferPlan.load("p.json").check.verdict == "consistent"
+    assert "checked: consistent (2 of 2" in Path("p.html").read_text()
+
+
 def test_a_catalogue_names_axes_and_the_channels_that_go_together(legatee_does):
     said = legatee_does("catalog", NEW, *SIZES).splitlines()
     assert said[0] == "14 tensors, 463 elements, 3 channel groups"

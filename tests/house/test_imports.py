@@ -62,7 +62,8 @@ ALLOWED = {  # wing or ground room -> what it may import, beside itself
 SURGERY = {  # a sub-wing of surgery -> those it may import, beside itself
     "network": set(),
     "applying": {"network"},
-    "planning": {"network", "applying"},
+    "checking": {"network", "applying"},
+    "planning": {"network", "applying", "checking"},
     "files": {"network", "applying"},
 }
 MAY_IMPORT_TORCH = {

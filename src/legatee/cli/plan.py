@@ -1,6 +1,7 @@
 """The command ``plan``: what a target would inherit from a source, before anything is copied."""
 
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
@@ -54,6 +55,13 @@ def plan_command(  # noqa: PLR0913 - one parameter for each option
     pad_kernels: PadKernels = False,
     grow: Grow = None,
     uneven_copies: UnevenCopies = 0.0,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Run both networks on random numbers and compare what inherited layers compute.",
+        ),
+    ] = False,
     classes: Classes = None,
     shape: Shape = None,
     seed: Seed = 0,
@@ -82,9 +90,12 @@ def plan_command(  # noqa: PLR0913 - one parameter for each option
     size, names = shape_of(shape), (class_names_in(class_names), class_names_in(source_class_names))
     sizes: Sizes = {"num_classes": classes, "input_shape": size}
     has_weights = find(rule).needs == "weights"  # all other rules need only shapes
-    made = plan(
+    networks = (
         load(ModelSpec.parse(source), **sizes) if has_weights else blank(source, **sizes),
         blank(target, **sizes),
+    )
+    made = plan(
+        *networks,
         alpha=alpha,
         rule=rule,
         match=match_of(match),
@@ -99,6 +110,12 @@ def plan_command(  # noqa: PLR0913 - one parameter for each option
         grow=grow,
         uneven_copies=uneven_copies,
     ).model_copy(update={"source": source, "target": target})
+    if check:
+        from legatee.surgery.checking.check import self_check
+
+        start = perf_counter()
+        made = self_check(made, *networks, example_inputs=image(size))
+        typer.echo(f"legatee: the check took {perf_counter() - start:.1f} s", err=True)
     if out is not None:
         made.save(out)
     if html is not None:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from legatee.document import Document
 from legatee.errors import TransferError
+from legatee.plans.check import PlanCheck
 from legatee.plans.moves import Blend, Move, Untouched
 from legatee.plans.options import PlanOptions
 from legatee.plans.positions import apart
@@ -33,6 +34,8 @@ class TransferPlan(Document):
         warnings: What should be known before the plan is applied.
         unsupported_elements: Inherited elements of layers that read channels of which none is
             inherited, so that they compute from noise [count].
+        check: Whether inherited channels compute what they computed, by numbers; ``None`` if that
+            was not asked for.
     """
 
     kind: ClassVar[str] = "a transfer plan"
@@ -46,6 +49,7 @@ class TransferPlan(Document):
     entries: tuple[Move | Untouched, ...]
     warnings: tuple[str, ...] = ()
     unsupported_elements: int = Field(default=0, ge=0)
+    check: PlanCheck | None = None
 
     @model_validator(mode="after")
     def _writes_once(self) -> Self:
@@ -109,17 +113,19 @@ class TransferPlan(Document):
         inherited = sum(move.inherited_elements for move in self.moves)
         noise = share(self.unsupported_elements / max(inherited, 1), 1)
         reading = f", {noise} of these in layers that read nothing inherited"
+        checked = "" if self.check is None else f"; {self.check.headline}"
         return (
             f"{share(self.inherited_fraction, 1)} of {self.elements:,} elements inherited"
             f"{reading if self.unsupported_elements else ''}{zeros}{copies} "
-            f"(alpha {self.options.alpha:g}, rule {self.options.rule_name}){names}"
+            f"(alpha {self.options.alpha:g}, rule {self.options.rule_name}){names}{checked}"
         )
 
     def __str__(self) -> str:
-        """Return the headline, and a tree of modules folded where neighbours are alike."""
+        """Return the headline, a tree of modules folded where neighbours are alike, and remarks."""
         tree = folded([_row(entry) for entry in self.entries])
         warnings = [f"warning: {warning}" for warning in self.warnings]
-        return "\n".join([self.headline, *tree, *warnings])
+        checked = [] if self.check is None else [str(self.check)]
+        return "\n".join([self.headline, *tree, *checked, *warnings])
 
     def __repr__(self) -> str:
         """Return one line, so that a plan does not flood a notebook."""

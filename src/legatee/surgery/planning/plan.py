@@ -9,6 +9,7 @@ from legatee.errors import TraceError, TransferError
 from legatee.plans.moves import Move, Untouched
 from legatee.plans.options import PlanOptions, plan_options
 from legatee.plans.plan import TransferPlan
+from legatee.surgery.checking.check import self_check
 from legatee.surgery.network.calls import Rule
 from legatee.surgery.network.catalog import Catalog
 from legatee.surgery.network.inputs import ExampleInputs
@@ -27,7 +28,7 @@ from legatee.surgery.planning.warnings import left_behind, remarks
 Outcomes = dict[str, Move | str]
 
 
-def plan(
+def plan(  # noqa: PLR0913 - a front door
     source: nn.Module | Catalog,
     target: nn.Module | Catalog,
     options: PlanOptions | None = None,
@@ -35,6 +36,7 @@ def plan(
     example_inputs: ExampleInputs | None = None,
     data: Data | None = None,
     operations: Mapping[Any, Rule] | None = None,
+    check: bool = False,
     **overrides: Any,
 ) -> TransferPlan:
     """Plan what a target network inherits from a source network; nothing is copied.
@@ -60,6 +62,9 @@ def plan(
             is used, once, batch by batch.
         operations: Channel rules for operations that are not built in, such as your own of
             ``torch.library``: ``{torch.ops.mine.op: rule}``.
+        check: Whether to run both networks and compare what inherited layers compute
+            (:func:`~legatee.surgery.checking.check.self_check`); the plan keeps the result as
+            ``plan.check``. It costs one or two runs of both networks on the CPU.
         **overrides: Single options by name, such as ``alpha=0.5``; they replace those of
             ``options``.
 
@@ -112,7 +117,9 @@ def plan(
         unsupported_elements=sum(move.inherited_elements for move in unsupported),
     )
     _check_inherits(made, drafted.target)
-    return made
+    if not check:
+        return made
+    return self_check(made, source_network, target_network, example_inputs)
 
 
 def _notes_if_untraced(source: Network, target: Network, alpha: float) -> list[str]:

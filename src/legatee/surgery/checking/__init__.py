@@ -1,0 +1,1 @@
+"""Whether a plan is consistent, by numbers: both networks run, and their layers are compared."""
