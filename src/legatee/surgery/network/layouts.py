@@ -15,28 +15,13 @@ from legatee.surgery.network.calls import (
     aten,
     support,
 )
-
-
-def _same(call: Call) -> list[Fields]:
-    """Keep all fields (softmax, pooling), but hold those of an axis that is resized."""
-    x, sizes = call.inputs[0], call.outs[0].shape
-    resized = {axis for axis, (a, b) in enumerate(zip(x.shape, sizes, strict=True)) if a != b}
-    kept: Fields = []
-    held: Fields = []
-    for f in call.fields(x):
-        if not support(f) & resized:
-            kept.append(f)
-        elif call.is_place(f):
-            call.hold([f], "pooling or resizing along their axis")
-        else:
-            held.append(f)
-    new = [
-        along(call.equal.fresh(sizes[axis]), axis, x.ndim)
-        for axis in sorted(set().union(*(support(f) for f in held)))
-        if sizes[axis] > 1
-    ]
-    call.hold(held + new, "pooling or resizing along their axis")
-    return [kept + new] * len(call.outs)
+from legatee.surgery.network.resizing import (
+    gathered,
+    padded,
+    padded_by_itself,
+    patches,
+    resized,
+)
 
 
 def _reshape(call: Call) -> list[Fields]:
@@ -145,25 +130,6 @@ def _stack(call: Call) -> list[Fields]:
     ]
 
 
-def _pad(call: Call) -> list[Fields]:
-    """Keep the fields; channels that padding adds get new identities."""
-    x, padding = call.option("self"), call.option("pad")
-    padded = []
-    for f in call.fields(x):
-        for axis in support(f):
-            last = 2 * (x.ndim - 1 - axis)  # padding starts with the last axis
-            if any(padding[last : last + 2]):
-                if call.is_place(f):
-                    break
-                if len(support(f)) > 1 or min(padding[last : last + 2]) < 0:
-                    raise NotFollowedError("F.pad that crops channels, or pads mixed ones")
-                before, after = (call.equal.fresh(n) for n in padding[last : last + 2])
-                f = along(torch.cat([before, f.reshape(-1), after]), axis, x.ndim)
-        else:
-            padded.append(f)
-    return [padded]
-
-
 def _roll(call: Call) -> list[Fields]:
     """Roll the fields that vary along the rolled axes."""
     shifts, dims = call.option("shifts"), call.option("dims")
@@ -200,16 +166,6 @@ def _looked_up(call: Call) -> list[Fields]:
     return [fields + new]
 
 
-def _padded_sides(call: Call) -> list[Fields]:
-    """Keep the fields, but hold those of an axis that is padded by what is in it."""
-    x, out = call.args[0], call.outs[0]
-    padded = {a for a, (old, new) in enumerate(zip(x.shape, out.shape, strict=True)) if old != new}
-    kept = [f for f in call.fields(x) if support(f).isdisjoint(padded)]
-    if len(kept) < len(call.fields(x)):
-        raise NotFollowedError("padding with channels of their own")
-    return [kept]
-
-
 def _viewed(call: Call) -> list[Fields]:
     """Apply an operation that only moves elements to the identities themselves."""
     x = call.args[0]
@@ -218,36 +174,6 @@ def _viewed(call: Call) -> list[Fields]:
         moved = call.func(f.expand(x.shape), *call.args[1:], **call.keywords)
         results.append(moved.clone())
     return [results]
-
-
-def _columns(call: Call) -> list[Fields]:
-    """Repeat each channel for every position of the patch that it is unfolded to."""
-    x, out = call.args[0], call.outs[0]
-    channels = call.at(x, 1)
-    _only_channels(call, x)
-    if channels is None:
-        return [[]]
-    return [[along(channels.repeat_interleave(out.shape[1] // x.shape[1]), 1, out.ndim)]]
-
-
-def _gathered(call: Call) -> list[Fields]:
-    """Couple neighbouring channels that become positions of one channel."""
-    x = call.args[0]
-    count = call.outs[0].shape[1]
-    size = x.shape[1] // count
-    channels = call.at(x, 1)
-    _only_channels(call, x)
-    if channels is None:
-        return [[]]
-    blocks = channels.reshape(count, size)
-    call.equate(blocks, blocks[:, :1])
-    return [[along(blocks[:, 0], 1, call.outs[0].ndim)] if count > 1 else []]
-
-
-def _only_channels(call: Call, x: Tensor) -> None:
-    """Refuse to follow what varies along other axes than that of the channels."""
-    if any(support(f) != {1} for f in call.fields(x)):
-        raise NotFollowedError(f"the operation {call.func.overloadpacket}")
 
 
 def _repeat(call: Call) -> list[Fields]:
@@ -289,7 +215,7 @@ UNIFORM = {
 MOVING: dict[Any, Rule] = {
     packet: rule
     for rule, packets in {
-        _same: (
+        resized: (
             aten.max_pool2d_with_indices,
             aten.max_pool3d_with_indices,
             aten.avg_pool2d,
@@ -336,7 +262,7 @@ MOVING: dict[Any, Rule] = {
             aten.unsafe_split_with_sizes,
             aten.unbind,
         ),
-        _padded_sides: (
+        padded_by_itself: (
             aten.reflection_pad1d,
             aten.reflection_pad2d,
             aten.reflection_pad3d,
@@ -345,11 +271,11 @@ MOVING: dict[Any, Rule] = {
             aten.replication_pad3d,
         ),
         _viewed: (aten.unfold, aten.flip, aten.diagonal, aten.diagonal_copy),
-        _columns: (aten.im2col, aten.pixel_unshuffle),
-        _gathered: (aten.col2im, aten.pixel_shuffle),
+        patches: (aten.im2col, aten.pixel_unshuffle),
+        gathered: (aten.col2im, aten.pixel_shuffle),
         _concatenate: (aten.cat,),
         _stack: (aten.stack,),
-        _pad: (aten.constant_pad_nd,),
+        padded: (aten.constant_pad_nd,),
         _roll: (aten.roll,),
         _looked_up: (aten.index,),
         _repeat: (aten.repeat,),

@@ -10,7 +10,6 @@ the columns of a head. Coupled channels must be inherited together.
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,9 +36,9 @@ from legatee.surgery.network.inputs import Inputs
 from legatee.surgery.network.layouts import MOVING, UNIFORM, made
 from legatee.surgery.network.operations import COMPUTING, pointwise
 from legatee.surgery.network.outputs import tensors_within
+from legatee.surgery.network.stand_ins import constant, copied, shadow
 from legatee.surgery.network.uses import Use, axes_of, positions_of, use_of
 from legatee.surgery.network.values import Values
-from legatee.surgery.network.wrappers import unwrap_parts, unwrapped
 
 RULES = COMPUTING | MOVING
 RULE_HINT = (
@@ -100,16 +99,16 @@ def trace(
     """
     with _on_cpu(), torch.inference_mode(False), torch.no_grad():
         mode = _ChannelTrace(RULES | _by_packet(operations or {}))
-        shadows = {id(buffer): _constant(buffer) for buffer in network.buffers()}
+        shadows = {id(buffer): constant(buffer) for buffer in network.buffers()}
         for name, value in tensors.items():
-            shadows[id(value)] = _shadow(value)
+            shadows[id(value)] = shadow(value)
             mode.label_parameter(name, shadows[id(value)])
         dtypes = [value.dtype for value in tensors.values() if value.is_floating_point()]
         inputs = example.fresh(dtypes)  # channels run alike at any precision
         for stand_in in inputs.tensors:
             mode.label_input(stand_in)
         try:
-            copy = _copy(network, shadows)
+            copy = copied(network, shadows)
             with torch.random.fork_rng(devices=[]), mode:
                 output = copy(*inputs.args, **inputs.kwargs)
         except TraceError:
@@ -128,33 +127,6 @@ def _on_cpu() -> AbstractContextManager[object]:
 def _by_packet(operations: Mapping[Any, Rule]) -> dict[Any, Rule]:
     """Return rules by operation, all overloads of one operation together."""
     return {getattr(key, "overloadpacket", key): rule for key, rule in operations.items()}
-
-
-def _constant(value: Tensor) -> Tensor:
-    """Return a stand-in for a buffer; along axes on which it does not vary, all is one element."""
-    sizes = [
-        1 if not value.is_meta and bool((value == value.narrow(axis, 0, 1)).all()) else size
-        for axis, size in enumerate(value.shape)
-    ]
-    return torch.empty(sizes, dtype=value.dtype, device="meta").expand(value.shape)
-
-
-def _shadow(value: Tensor) -> Tensor:
-    """Return a tensor of the same shape and type without values."""
-    shadow = torch.empty_like(value, device="meta")
-    return nn.Parameter(shadow, requires_grad=False) if isinstance(value, nn.Parameter) else shadow
-
-
-def _copy(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
-    """Return a copy of the network in evaluation mode, with shadows for its tensors."""
-    network = unwrapped(network)
-    computed = {  # hooks recompute these before each run; they cannot be copied
-        id(value): _shadow(value)
-        for module in network.modules()
-        for value in vars(module).values()
-        if isinstance(value, Tensor) and not value.is_leaf
-    }
-    return unwrap_parts(deepcopy(network, computed | shadows)).eval()
 
 
 class _ChannelTrace(TorchDispatchMode):
