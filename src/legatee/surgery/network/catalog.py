@@ -191,7 +191,7 @@ def state(network: nn.Module) -> dict[str, Tensor]:
     if not isinstance(network, nn.Module):
         raise TransferError(f"a network is expected, not a {type(network).__name__}")
     first: dict[int, str] = {}
-    saved: dict[str, Tensor] = network.state_dict(keep_vars=True)
+    saved = saved_tensors(network)
     for name, value in saved.items():
         if is_lazy(value):
             raise TransferError(
@@ -199,6 +199,19 @@ def state(network: nn.Module) -> dict[str, Tensor]:
             )
         first.setdefault(id(value), name)
     return {name: saved[name] for name in first.values()}
+
+
+def saved_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Return a network's parameters and saved buffers, without what else its modules save.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        The live tensors under all of their names.
+    """
+    saved = network.state_dict(keep_vars=True)
+    return {n: v for n, v in saved.items() if n.rpartition(".")[2] != "_extra_state"}
 
 
 def architecture_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -296,7 +309,7 @@ def _tensors(
 ) -> dict[str, TensorInfo]:
     trainable = {id(parameter) for parameter in network.parameters()}
     names: dict[int, list[str]] = defaultdict(list)
-    for name, value in network.state_dict(keep_vars=True).items():
+    for name, value in saved_tensors(network).items():
         names[id(value)].append(name)
     return {
         name: TensorInfo(

@@ -33,7 +33,7 @@ def without_wrappers(names: list[str]) -> list[str]:
         >>> without_wrappers(["module.conv.weight", "module.conv.bias"])
         ['conv.weight', 'conv.bias']
     """
-    for wrapper in WRAPPERS:
+    for wrapper in 2 * WRAPPERS:  # they may wrap each other either way
         if names and all(name.startswith(wrapper) for name in names):
             names = [name.removeprefix(wrapper) for name in names]
     return names

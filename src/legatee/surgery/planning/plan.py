@@ -96,11 +96,15 @@ def plan(
         trainable = (name for name, tensor in drafted.target.tensors.items() if tensor.trainable)
         untouched = [name for name in trainable if isinstance(outcomes[name], str)]
         notes += growth_notes(drafted.target, moves, untouched)
+    used = {move.source for move in moves}
+    names = drafted.source.names
     made = TransferPlan(
         source=source_network.name,
         target=target_network.name,
         source_digest=drafted.source.digest,
         target_digest=drafted.target.digest,
+        source_unused=tuple(name for name in drafted.source.tensors if name not in used),
+        source_ties={name: first for name, first in names.items() if name != first},
         options=asked,
         entries=_entries(outcomes, drafted.target),
         warnings=(*notes, *remarks(drafted, moves, unsupported)),
