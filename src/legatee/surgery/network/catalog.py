@@ -45,6 +45,12 @@ class TensorInfo:
     axis_roles: tuple[str, ...]
     ties: tuple[str, ...] = ()
 
+    @property
+    def output_axis(self) -> int:
+        """The axis along which a layer's weight makes channels: 1 in transposed ones, else 0."""
+        first, second = (*self.axis_roles, "", "")[:2]
+        return int(first == "in" or (first == "heads" and second == "out"))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Catalog:
@@ -133,7 +139,8 @@ class Catalog:
     def shown(self) -> frozenset[str]:
         """Tensors of the output layer: a classification head, or the last layer of a backbone."""
         groups = (group for group in self.groups if group.role == "class")
-        return frozenset(name for group in groups for name, axis in group.members if axis == 0)
+        axes = (axis for group in groups for axis in group.members)
+        return frozenset(n for n, axis in axes if axis == self.tensors[n].output_axis)
 
     @cached_property
     def makers(self) -> tuple[frozenset[str], ...]:
@@ -142,7 +149,10 @@ class Catalog:
             [axis for axis in group.members if len(self.tensors[axis[0]].shape) > 1]
             for group in self.groups
         )
-        rows = ((frozenset(n for n, axis in axes if axis == 0), axes) for axes in weights)
+        rows = (
+            (frozenset(n for n, axis in axes if axis == self.tensors[n].output_axis), axes)
+            for axes in weights
+        )
         return tuple(first or frozenset(n for n, _ in axes) for first, axes in rows)
 
     @cached_property

@@ -99,7 +99,8 @@ def coupled(channels: ChannelMap, tensors: Container[str]) -> tuple[Group, ...]:
             axes[runs.axis[first[0] + step]]: runs.places(first + step, kept)
             for step in range(count)
         }
-        read_later = any(axis > 0 for _, axis in positions)
+        roles = (channels.called.get(axis, "in" if axis[1] else "out") for axis in positions)
+        read_later = any(role == "in" for role in roles)
         role = "input" if consumed else "class" if produced and not read_later else "hidden"
         if len(positions) > 1 or role != "hidden":
             groups.append(Group(size=len(members), members=positions, role=role))

@@ -15,7 +15,7 @@ from legatee.surgery.network.inputs import ExampleInputs
 from legatee.surgery.network.network import Network
 from legatee.surgery.planning.batches import Data
 from legatee.surgery.planning.channels import channels_of
-from legatee.surgery.planning.classes import classes_of, heads
+from legatee.surgery.planning.classes import classes_of, earlier_scores, heads
 from legatee.surgery.planning.draft import Draft, Pick
 from legatee.surgery.planning.drafted import NOTHING, Drafted
 from legatee.surgery.planning.grow import growth_notes
@@ -154,13 +154,15 @@ def _drafted(
         same=alike,
         head=options.head,
     )
+    groups = match_groups(*catalogs, matched.tensors, pad_kernels=options.pad_kernels)
     draft = Draft(
         source=source.catalog,
         target=target.catalog,
         match=matched,
-        groups=match_groups(*catalogs, matched.tensors, pad_kernels=options.pad_kernels),
+        groups=groups,
         pick=pick,
         heads=classes,
+        scores=earlier_scores(target.catalog, source.catalog, groups),
         traced=not (source.untraced or target.untraced),
         whole=alike or not target.catalog.groups,
         options=options,
