@@ -275,7 +275,7 @@ def test_weights_of_another_network_are_not_told_to_be_renamed():
 
 def test_what_is_not_lacking_is_not_counted():
     network = nn.Linear(3, 4)
-    torch.save(network.state_dict() | {"extra": torch.ones(1)}, "a.pt")
+    torch.save(network.state_dict() | {"extra": torch.ones(2)}, "a.pt")
     with pytest.raises(TransferError) as refusal:
         load_weights(network, "a.pt")
     assert str(refusal.value) == (

@@ -66,3 +66,38 @@ def test_a_bias_is_not_inherited_where_its_parametrised_weight_is_left():
     plan = legatee.plan(wide, narrow)
     assert {move.target[0] for move in plan.moves} == {"4"}  # the one layer of equal shapes
     assert any("cannot be traced" in warning for warning in plan.warnings)
+
+
+# --- what modules save beside their tensors -------------------------------------------------------
+
+
+class Recipe(nn.Linear):
+    """A layer of 8-bit numbers keeps a recipe in its state, as a dictionary or as bytes."""
+
+    as_bytes = False
+
+    def get_extra_state(self):
+        return torch.zeros(3, dtype=torch.uint8) if self.as_bytes else {"margin": 0}
+
+    def set_extra_state(self, state):
+        pass
+
+
+class Bytes(Recipe):
+    as_bytes = True
+
+
+@pytest.mark.parametrize("source_kind", [nn.Linear, Recipe, Bytes])
+@pytest.mark.parametrize("target_kind", [nn.Linear, Recipe, Bytes])
+def test_what_a_module_saves_beside_its_tensors_stays_where_it_is(source_kind, target_kind):
+    def network(kind: type[nn.Linear], width: int) -> nn.Module:
+        layers = nn.Linear(6, width), nn.ReLU(), kind(width, width), nn.ReLU(), nn.Linear(width, 3)
+        return nn.Sequential(*layers)
+
+    source, target = network(source_kind, 8), network(target_kind, 4)
+    plan = legatee.plan(source, target, rule="first")
+    assert not any("_extra_state" in entry.target for entry in plan.entries)
+    for state in (source, source.state_dict()):
+        nn.init.zeros_(target[2].weight)
+        legatee.inherit(plan, state, target)
+        assert torch.equal(target[2].weight, source[2].weight[:4, :4])

@@ -145,7 +145,7 @@ def weights_of(
         return network, state(network)
     sizes = settled_sizes(model.name, _shapes_of(weights), num_classes, input_shape)
     network = outline(model.name, *sizes)
-    return network, fitted(weights, network, str(model.file))
+    return network, fitted(weights, network, str(model.file), whole=False)
 
 
 def require_weights(model: ModelSpec) -> ModelSpec:

@@ -6,8 +6,8 @@ from torch import nn
 
 from legatee.models.architectures import Size, default_sizes
 from legatee.models.construct import outline
+from legatee.surgery.applying.given import prefix_before
 from legatee.surgery.network.catalog import state
-from legatee.surgery.network.names import without_wrappers
 
 
 def settled_sizes(
@@ -69,9 +69,11 @@ def sizes_of_weights(
         >>> sizes_of_weights(shapes, small, num_classes=10, channels=3)
         (2, 1)
     """
-    bare = dict(zip(without_wrappers(list(shapes)), shapes.values(), strict=True))
+    tensors = state(network)
+    prefix = prefix_before(shapes, tensors, "the file")
+    bare = {name.removeprefix(prefix): shape for name, shape in shapes.items()}
     both = {}  # the network's shape and the given one, of every tensor that both have
-    for name, value in state(network).items():
+    for name, value in tensors.items():
         if value.ndim > 1 and len(bare.get(name, ())) == value.ndim:
             both[name] = tuple(value.shape), bare[name]
     # The last matrix with a row for each class is the output layer; the first convolution reads the

@@ -28,6 +28,8 @@ class TransferPlan(Document):
         target: The target network, likewise.
         source_digest: A digest of the names, shapes and types of the source's tensors.
         target_digest: The same for the target.
+        source_unused: Names of the source's tensors of which nothing is taken.
+        source_ties: Further names of its tied tensors -> the name that moves have for the tensor.
         options: What the plan was asked for.
         entries: What is inherited and what is not, in the target's order; every tensor of the
             target is in one or more moves, or in one ``Untouched``.
@@ -45,6 +47,8 @@ class TransferPlan(Document):
     target: str = ""
     source_digest: str
     target_digest: str
+    source_unused: tuple[str, ...] = ()
+    source_ties: dict[str, str] = Field(default_factory=dict)
     options: PlanOptions = PlanOptions()
     entries: tuple[Move | Untouched, ...]
     warnings: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from legatee.plans.receipt import Receipt
 from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.casts import Allowed, check_types, check_values, is_finite
 from legatee.surgery.applying.elements import copy, take, write
+from legatee.surgery.applying.given import Given
 from legatee.surgery.applying.rollback import all_or_nothing
 from legatee.surgery.network.catalog import architecture_digest, state
 
@@ -32,7 +33,8 @@ def inherit(
 
     Args:
         plan: Made by :func:`legatee.plan` for networks of these two architectures.
-        source: Upstream network, or its state; only read.
+        source: Upstream network, or its state, such as a file of weights holds; only read. A state
+            may hold more than the plan takes, and a prefix before all of its names.
         target: Downstream network. Its parameters remain the same objects in the same memory, so
             optimisers, tied parameters and memory formats are not affected.
         allow_rounding: Whether floating-point values may be rounded to a narrower type.
@@ -91,10 +93,9 @@ class Transfer(Mapping[str, Tensor]):
         self.moves: dict[str, list[Move]] = defaultdict(list)
         for move in plan.moves:
             self.moves[move.target].append(move)
-        tensors = source if isinstance(source, Mapping) else state(source)
-        if isinstance(tensors, dict):
-            tensors = _untied(tensors)
-        _check_made_for(plan, tensors, self.target)
+        _check_inherits(plan)
+        tensors, difference = source_tensors(plan, source)
+        _check_made_for(plan, tensors, self.target, difference)
         _check_memory(self.target, set(self.moves))
         for move in plan.moves:
             named = f"{move.source!r} into {move.target!r}"
@@ -148,45 +149,69 @@ class Transfer(Mapping[str, Tensor]):
         return value
 
 
-def _check_made_for(
-    plan: TransferPlan, source: Mapping[str, Tensor], target: Mapping[str, Tensor]
-) -> None:
-    """Refuse networks that the plan was not made for, and a plan that copies nothing unasked."""
+def _check_inherits(plan: TransferPlan) -> None:
+    """Refuse a plan that copies nothing unasked."""
     if not plan.moves and plan.options.alpha > 0:
         reasons = "; ".join(f"{rest.target}: {rest.reason}" for rest in plan.untouched[:3])
         raise TransferError(
             f"nothing would be inherited ({reasons or 'the plan is empty'}); make another plan, "
             "for example with match= (--match)"
         )
+
+
+def source_tensors(
+    plan: TransferPlan, source: nn.Module | Mapping[str, Tensor]
+) -> tuple[Mapping[str, Tensor], str]:
+    """Return the tensors of a source by the names in a plan, and how they differ from the plan's.
+
+    A network must have the architecture that the plan was made for. Of a state only the tensors
+    that the plan takes are needed: it may have a prefix before all names, others beside them, and
+    other types.
+
+    Args:
+        plan: The plan.
+        source: The network, or its state.
+
+    Returns:
+        Tensors by name, and a clause on the first difference, which is empty if there is none.
+    """
     used = {move.source: move.source_shape for move in plan.moves}
-    for side, digest, tensors, difference, otherwise in (
-        (
-            "source",
-            plan.source_digest,
-            source,
-            _difference(used, source, whole=False),
-            "its tensors differ in their types, or those that the plan does not use do",
-        ),
-        (
-            "target",
-            plan.target_digest,
-            target,
-            _difference(plan.shapes, target, whole=True),
-            "its tensors differ in their types",
-        ),
-    ):
-        if difference or architecture_digest(tensors) != digest:
-            digests = architecture_digest(source), architecture_digest(target)
-            if digests == (plan.target_digest, plan.source_digest):
-                raise TransferError(
-                    "source and target are swapped: the plan was made for this target as its "
-                    "source and this source as its target; write inherit(plan, source, target), "
-                    "or legatee inherit PLAN SOURCE TARGET"
-                )
-            raise TransferError(
-                f"the plan was made for another {side}: {difference or otherwise}; make a plan for "
-                f"this {side}, or give the {side} that the plan was made for"
-            )
+    if isinstance(source, Mapping):
+        names = [*used, *plan.source_unused]
+        given = Given.of(source, names, plan.source_ties, "the state of the source")
+        difference = _difference(used, given, whole=False)
+        if not difference and given.foreign:
+            difference = f"it has the tensor {given.foreign[0]!r}, which that source does not have"
+        return given, difference
+    tensors = state(source)
+    difference = _difference(used, tensors, whole=False)
+    if not difference and architecture_digest(tensors) != plan.source_digest:
+        difference = "its tensors differ in their types, or those that the plan does not use do"
+    return tensors, difference
+
+
+def _check_made_for(
+    plan: TransferPlan, tensors: Mapping[str, Tensor], target: Mapping[str, Tensor], difference: str
+) -> None:
+    """Refuse a source that differs from the plan's, and a target that does."""
+    side = "source"
+    if not difference:
+        side, difference = "target", _difference(plan.shapes, target, whole=True)
+        if not difference and architecture_digest(target) != plan.target_digest:
+            difference = "its tensors differ in their types"
+    if not difference:
+        return
+    digests = architecture_digest(tensors), architecture_digest(target)
+    if digests == (plan.target_digest, plan.source_digest):
+        raise TransferError(
+            "source and target are swapped: the plan was made for this target as its source and "
+            "this source as its target; write inherit(plan, source, target), or legatee inherit "
+            "PLAN SOURCE TARGET"
+        )
+    raise TransferError(
+        f"the plan was made for another {side}: {difference}; make a plan for this {side}, or give "
+        f"the {side} that the plan was made for"
+    )
 
 
 def _difference(
@@ -215,17 +240,6 @@ def _check_memory(target: Mapping[str, Tensor], written: set[str]) -> None:
                 f"{name!r} and {next_name!r} of the target share memory without being one "
                 "parameter; tie them, or give each memory of its own"
             )
-
-
-def _untied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict with one name for each tied tensor, as a network's own state has."""
-    first: dict[object, str] = {}
-    for name, value in tensors.items():
-        place = (value.data_ptr(), value.shape, value.stride()) if value.data_ptr() else name
-        first.setdefault(place, name)
-    if len(first) == len(tensors):
-        return tensors
-    return {name: tensors[name] for name in first.values()}
 
 
 def _apart(

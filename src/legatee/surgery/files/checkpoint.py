@@ -19,7 +19,7 @@ from legatee.surgery.files.fitted import fitted
 from legatee.surgery.files.mapped import INDEX, MappedWeights
 from legatee.surgery.files.pickled import tensors_at, unpickled
 from legatee.surgery.files.serialise import header, order, raw
-from legatee.surgery.network.catalog import state
+from legatee.surgery.network.catalog import saved_tensors, state
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")  # of files that may hold weights
 
@@ -34,7 +34,8 @@ def read_weights(
             ``torch.save`` wrote with tensors and plain containers in it.
         key: Where in a file of ``torch.save`` the weights are, such as ``"model_ema"``; where
             absent, at the top or under ``state_dict``, ``model_state_dict`` or ``model``. It is
-            needed where the file holds the weights of several networks.
+            needed where the file holds the weights of several networks, and may be what stands
+            before the names of one of them, such as ``"module.encoder_q"``.
         check: Whether the weights are compared with the checksums of the file, where it has any: a
             ``.safetensors`` file that legatee wrote, a file of ``torch.save`` of PyTorch 1.6 or
             later. The whole file is read once for that, about half a second for each gigabyte in
@@ -155,7 +156,7 @@ def write_weights(
     first = {id(value): name for name, value in tensors.items()}
     tied = {
         name: first[id(value)]
-        for name, value in network.state_dict(keep_vars=True).items()
+        for name, value in saved_tensors(network).items()
         if name not in tensors
     }
     extra = {"ties": json.dumps(tied)} if tied else {}

@@ -8,19 +8,24 @@ from torch import Tensor, nn
 
 from legatee.errors import TransferError, listed
 from legatee.surgery.applying.casts import Allowed, check_types
-from legatee.surgery.network.catalog import state
-from legatee.surgery.network.names import without_wrappers
+from legatee.surgery.applying.given import Given
+from legatee.surgery.network.catalog import saved_tensors, state
+from legatee.surgery.network.names import module_of
 
 NAMED = 3  # tensors that a message names
 
 
-def fitted(weights: Mapping[str, Tensor], network: nn.Module, what: str) -> Mapping[str, Tensor]:
+def fitted(
+    weights: Mapping[str, Tensor], network: nn.Module, what: str, *, whole: bool = True
+) -> Mapping[str, Tensor]:
     """Return weights under the names and types that a network of their architecture has.
 
     Args:
-        weights: Tensors by name, perhaps with a wrapper's prefix before all names.
+        weights: Tensors by name, perhaps with a prefix before the names and others beside them.
         network: The network, which may have no weights of its own yet (meta device).
         what: What the weights are called, for the message.
+        whole: Whether all of the network's weights are needed, and no others are expected; else a
+            module may be missing, such as the head, and another stand beside the others.
 
     Returns:
         Tensors by name in the network's order, ties once; each converted when it is asked for.
@@ -30,44 +35,49 @@ def fitted(weights: Mapping[str, Tensor], network: nn.Module, what: str) -> Mapp
             network's tensor cannot hold.
     """
     expected = state(network)
-    names = dict(zip(without_wrappers(list(weights)), weights, strict=True))
-    bare = dict(zip(expected, without_wrappers(list(expected)), strict=True))
-    tied = set(without_wrappers(list(network.state_dict()))) - set(bare.values())
-    missing = [name for name in expected if bare[name] not in names]
-    unknown = [name for name in names if name not in {*bare.values(), *tied}]
-    if missing or unknown:
+    first = {id(value): name for name, value in expected.items()}
+    ties = {n: first[id(v)] for n, v in saved_tensors(network).items() if n not in expected}
+    given = Given.of(weights, list(expected), ties, repr(what))
+    missing = [name for name in expected if name not in given]
+    unknown = given.foreign + (given.beside if whole else [])
+    if unknown or (missing and (whole or not _are_modules(missing, given))):
         raise TransferError(
             f"{what!r} is not of this architecture: "
             + _misfit(
-                [(n, expected[n]) for n in missing], [(n, weights[names[n]]) for n in unknown]
+                [(name, expected[name]) for name in missing],
+                [(name, weights[name]) for name in [*given.foreign, *given.beside]],
             )
         )
-    for name, value in expected.items():
-        given = weights[names[bare[name]]]
-        if given.shape != value.shape:
+    for name, value in given.items():
+        if value.shape != expected[name].shape:
             raise TransferError(
-                f"{what!r} holds {name!r} with shape {tuple(given.shape)}; the network expects "
-                f"{tuple(value.shape)}"
+                f"{what!r} holds {name!r} with shape {tuple(value.shape)}; the network expects "
+                f"{tuple(expected[name].shape)}"
             )
-        check_types(given.dtype, value.dtype, f"{name!r} of {what!r}", Allowed())
-    return _Fitted(weights, {name: (names[bare[name]], expected[name].dtype) for name in expected})
+        check_types(value.dtype, expected[name].dtype, f"{name!r} of {what!r}", Allowed())
+    return _Fitted(given, {name: expected[name].dtype for name in given})
+
+
+def _are_modules(missing: list[str], given: Mapping[str, Tensor]) -> bool:
+    """Tell whether what is missing are whole modules, and fewer tensors than there are."""
+    modules = {module_of(name) for name in given}
+    return len(missing) < len(given) and not any(module_of(name) in modules for name in missing)
 
 
 class _Fitted(Mapping[str, Tensor]):
-    """Tensors under other names and types, converted when they are asked for."""
+    """Tensors of other types, converted when they are asked for."""
 
-    def __init__(self, weights: Mapping[str, Tensor], fits: dict[str, tuple[str, torch.dtype]]):
-        self._weights, self._fits = weights, fits
+    def __init__(self, given: Given, dtypes: dict[str, torch.dtype]):
+        self._given, self._dtypes = given, dtypes
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._fits)
+        return iter(self._dtypes)
 
     def __len__(self) -> int:
-        return len(self._fits)
+        return len(self._dtypes)
 
     def __getitem__(self, name: str) -> Tensor:
-        name, dtype = self._fits[name]
-        return self._weights[name].to(dtype)
+        return self._given[name].to(self._dtypes[name])
 
 
 def _misfit(missing: list[tuple[str, Tensor]], unknown: list[tuple[str, Tensor]]) -> str:

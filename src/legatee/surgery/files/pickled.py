@@ -44,7 +44,8 @@ def tensors_at(content: object, key: str | None, path: str) -> dict[str, Tensor]
 
     Args:
         content: What was saved.
-        key: The key; ``None`` to look at the top and under the usual keys.
+        key: The key, or what stands before the names of one of several networks; ``None`` to look
+            at the top and under the usual keys.
         path: Of the file, for messages.
 
     Returns:
@@ -55,12 +56,15 @@ def tensors_at(content: object, key: str | None, path: str) -> dict[str, Tensor]
             not a plain array.
     """
     groups = _groups(content)
-    if key is not None and key not in groups:
-        raise CheckpointError(
-            f"{path!r} holds no tensors under {key!r}"
-            + (f"; it does under {listed(map(repr, groups))}" if groups else "")
-        )
-    tensors = groups[key] if key is not None else _usual(content, groups, path)
+    if key is None or key in groups:
+        tensors = groups[key] if key is not None else _usual(content, groups, path)
+    else:
+        tensors = _below(key, content, groups)
+        if not tensors:
+            raise CheckpointError(
+                f"{path!r} holds no tensors under {key!r}"
+                + (f"; it does under {listed(map(repr, groups))}" if groups else "")
+            )
     beyond = 0
     for name, value in tensors.items():
         if (kind := _unusual(value)) is not None:
@@ -119,6 +123,13 @@ def _usual(content: object, groups: dict[str, dict[str, Tensor]], path: str) -> 
         f"{path!r} holds weights under {' and '.join(map(repr, keys))}: say which, as "
         f"{' or '.join(f'{path}#{key}' for key in keys)} (in Python key={keys[0]!r})"
     )
+
+
+def _below(key: str, content: object, groups: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a key, where the weights usually are."""
+    usual = next((groups[other] for other in USUAL_KEYS if other in groups), _tensors(content))
+    start = f"{key}."
+    return {n.removeprefix(start): value for n, value in usual.items() if n.startswith(start)}
 
 
 def _bare(tensors: dict[str, Tensor]) -> set[str]:

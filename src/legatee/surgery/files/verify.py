@@ -13,6 +13,7 @@ from torch import Tensor
 from legatee.errors import CheckpointError, TransferError
 from legatee.fingerprint import weights_fingerprint
 from legatee.plans.plan import TransferPlan
+from legatee.surgery.applying.apply import source_tensors
 from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.elements import take
 from legatee.surgery.files.checkpoint import read_metadata, read_weights
@@ -144,10 +145,11 @@ def _compare(
     what: str,
 ) -> None:
     """Refuse a source that a file was not made from, and a file that differs from its source."""
-    if architecture_digest(source) != plan.source_digest:
+    tensors, difference = source_tensors(plan, source)
+    if difference:
         raise TransferError(
-            f"{what!r} inherited from a network of another architecture than this source; give the "
-            "source that it was made from (--source)"
+            f"{what!r} inherited from a network of another architecture than this source "
+            f"({difference}); give the source that it was made from (--source)"
         )
     if weights_fingerprint(source) != record.source_digest:
         raise TransferError(
@@ -155,7 +157,7 @@ def _compare(
             "that it was made from (--source)"
         )
     for move in plan.moves:
-        expected = blended(take(source[move.source].detach(), move.take), move)
+        expected = blended(take(tensors[move.source].detach(), move.take), move)
         written = take(weights[move.target], move.put)
         if move.blend is None:
             same = raw(expected.to(written.dtype)).tobytes() == raw(written).tobytes()

@@ -45,6 +45,12 @@ class TensorInfo:
     axis_roles: tuple[str, ...]
     ties: tuple[str, ...] = ()
 
+    @property
+    def output_axis(self) -> int:
+        """The axis along which a layer's weight makes channels: 1 in transposed ones, else 0."""
+        first, second = (*self.axis_roles, "", "")[:2]
+        return int(first == "in" or (first == "heads" and second == "out"))
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Catalog:
@@ -135,7 +141,8 @@ class Catalog:
     def shown(self) -> frozenset[str]:
         """Tensors of the output layer: a classification head, or the last layer of a backbone."""
         groups = (group for group in self.groups if group.role == "class")
-        return frozenset(name for group in groups for name, axis in group.members if axis == 0)
+        axes = (axis for group in groups for axis in group.members)
+        return frozenset(n for n, axis in axes if axis == self.tensors[n].output_axis)
 
     @cached_property
     def makers(self) -> tuple[frozenset[str], ...]:
@@ -144,7 +151,10 @@ class Catalog:
             [axis for axis in group.members if len(self.tensors[axis[0]].shape) > 1]
             for group in self.groups
         )
-        rows = ((frozenset(n for n, axis in axes if axis == 0), axes) for axes in weights)
+        rows = (
+            (frozenset(n for n, axis in axes if axis == self.tensors[n].output_axis), axes)
+            for axes in weights
+        )
         return tuple(first or frozenset(n for n, _ in axes) for first, axes in rows)
 
     @cached_property
@@ -193,7 +203,7 @@ def state(network: nn.Module) -> dict[str, Tensor]:
     if not isinstance(network, nn.Module):
         raise TransferError(f"a network is expected, not a {type(network).__name__}")
     first: dict[int, str] = {}
-    saved: dict[str, Tensor] = network.state_dict(keep_vars=True)
+    saved = saved_tensors(network)
     for name, value in saved.items():
         if is_lazy(value):
             raise TransferError(
@@ -201,6 +211,19 @@ def state(network: nn.Module) -> dict[str, Tensor]:
             )
         first.setdefault(id(value), name)
     return {name: saved[name] for name in first.values()}
+
+
+def saved_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Return a network's parameters and saved buffers, without what else its modules save.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        The live tensors under all of their names.
+    """
+    saved = network.state_dict(keep_vars=True)
+    return {n: v for n, v in saved.items() if n.rpartition(".")[2] != "_extra_state"}
 
 
 def architecture_digest(tensors: Mapping[str, Tensor]) -> str:
@@ -304,7 +327,7 @@ def _tensors(
 ) -> dict[str, TensorInfo]:
     trainable = {id(parameter) for parameter in network.parameters()}
     names: dict[int, list[str]] = defaultdict(list)
-    for name, value in network.state_dict(keep_vars=True).items():
+    for name, value in saved_tensors(network).items():
         names[id(value)].append(name)
     return {
         name: TensorInfo(

@@ -108,7 +108,8 @@ def coupled(channels: ChannelMap, tensors: Container[str]) -> tuple[Group, ...]:
             axes[runs.axis[first[0] + step]]: runs.places(first + step, kept)
             for step in range(count)
         }
-        read_later = any(axis > 0 for _, axis in positions)
+        axis_roles = (channels.called.get(axis, "in" if axis[1] else "out") for axis in positions)
+        read_later = any(axis_role == "in" for axis_role in axis_roles)
         role = "fixed" if fixed else "hidden"
         role = "input" if consumed else "class" if produced and not read_later else role
         parts = _parts([channels.parts.get(int(runs.channel[n])) for n in first])

@@ -221,6 +221,60 @@ def classes_of(
     return None
 
 
+def earlier_scores(target: Catalog, source: Catalog, groups: Mapping[int, int]) -> frozenset[int]:
+    """Find channels before the output that are scores of classes, as in decoders that add scores.
+
+    Networks with different numbers of classes have such channels where each has as many channels
+    as classes, no nonlinearity follows them, and only layers that make scores read them.
+
+    Args:
+        target: Catalogue of the target.
+        source: Catalogue of the source.
+        groups: Target group -> the source group that it takes its channels from.
+
+    Returns:
+        Numbers of such groups of the target.
+    """
+    classes, source_classes = _number_of_classes(target), _number_of_classes(source)
+    if classes is None or source_classes is None or classes == source_classes:
+        return frozenset()
+    scores, source_scores = _scores(target, classes), _scores(source, source_classes)
+    return frozenset(number for number in scores if groups.get(number) in source_scores)
+
+
+def _number_of_classes(catalog: Catalog) -> int | None:
+    """Return the number of classes of a network with a single output layer."""
+    sizes = [group.size for group in catalog.groups if group.role == "class"]
+    return sizes[0] if len(sizes) == 1 else None
+
+
+def _scores(catalog: Catalog, classes: int) -> set[int]:
+    """Return the hidden groups that are scores of as many classes, from the output backwards."""
+    active = {name for use in catalog.uses if use.activation for name in use.reads.values()}
+    found = {number for number, group in enumerate(catalog.groups) if group.role == "class"}
+    rest = {n for n, g in enumerate(catalog.groups) if g.role == "hidden" and g.size == classes}
+    hidden: set[int] = set()
+    while True:
+        more = {n for n in rest if _is_read_by(found | hidden, n, active, catalog)}
+        if not more:
+            return hidden
+        hidden |= more
+        rest -= more
+
+
+def _is_read_by(scores: set[int], number: int, active: set[str], catalog: Catalog) -> bool:
+    """Tell whether only layers that make scores read a group, right behind the layers it is of."""
+    outputs: list[tuple[str, int]] = []
+    for name, axis in catalog.groups[number].members:
+        made_along = catalog.tensors[name].output_axis
+        if axis != made_along:
+            outputs.append((name, made_along))
+        elif name in active:
+            return False
+    made = {group for axis in outputs for group in catalog.groups_along.get(axis, ())}
+    return bool(made) and made <= scores
+
+
 def _names_in_config(network: object) -> list[str]:
     """Return the names of classes in a network's config, if it has any."""
     labels = getattr(getattr(network, "config", None), "id2label", None) or []

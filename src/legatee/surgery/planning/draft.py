@@ -49,6 +49,7 @@ class Draft:
         groups: Target group -> the source group that it takes its channels from.
         pick: Which channels of a source group a target group takes.
         heads: What is known of the classes.
+        scores: Target groups before the output whose channels are scores of the same classes.
         traced: Whether the channels of both networks are known; else only whole tensors move.
         whole: Whether a tensor without a known channel may be taken whole.
         options: What is asked for: whether kernels may be padded, and channels copied.
@@ -60,6 +61,7 @@ class Draft:
     groups: Mapping[int, int]
     pick: Pick
     heads: Heads
+    scores: frozenset[int]
     traced: bool
     whole: bool
     options: PlanOptions
@@ -203,7 +205,7 @@ class Draft:
                 why = self._widths(number, name, source_name, axis) or other
                 continue
             group, source_group = self.target.groups[number], self.source.groups[chosen]
-            fixed = self._fixed(group, source_group)
+            fixed = self._fixed(number, source_group)
             if fixed is not None:
                 return fixed
             width = group.members[name, axis].shape[1]
@@ -257,11 +259,16 @@ class Draft:
             self._texts[key] = compress(np.concatenate(rows))
         return self._texts[key]
 
-    def _fixed(self, group: Group, source_group: Group) -> str | None:
+    def _is_class(self, number: int) -> bool:
+        """Tell whether a group of the target stands for classes."""
+        return self.target.groups[number].role == "class" or number in self.scores
+
+    def _fixed(self, number: int, source_group: Group) -> str | None:
         """Say why classes and inputs, whose order has a meaning, are not taken."""
         inputs = source_group.role == "input"  # also at the output, where embeddings are tied to it
         known = inputs or self.heads.same or self.heads.classes is not None
-        if group.role == "class" and not known:
+        group = self.target.groups[number]
+        if self._is_class(number) and not known:
             return HEAD
         if inputs and group.size != source_group.size:
             return (
@@ -309,7 +316,7 @@ class Draft:
         """Return the channels that a group takes from another one, and those they become."""
         if (number, chosen) not in self._picked:
             group, source_group = self.target.groups[number], self.source.groups[chosen]
-            if group.role == "class" and self.heads.classes is not None:
+            if self._is_class(number) and self.heads.classes is not None:
                 pairs = list(self.heads.classes.items())
                 picked = tuple(s for _, s in pairs), tuple(t for t, _ in pairs)
             elif group.role != "hidden":

@@ -129,7 +129,8 @@ class GroupScores:
         if self.target.groups[target_group].role == self.source.groups[source_group].role:
             return True
         makers = self.target.makers[target_group]
-        inputs = {n for name in makers for n in self.target.groups_along.get((name, 1), ())}
+        axes = ((name, 1 - self.target.tensors[name].output_axis) for name in makers)
+        inputs = {n for axis in axes for n in self.target.groups_along.get(axis, ())}
         return not inputs or any(
             self.target.groups[n].role == "input"
             or any(

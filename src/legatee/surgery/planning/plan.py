@@ -16,7 +16,7 @@ from legatee.surgery.network.inputs import ExampleInputs
 from legatee.surgery.network.network import Network
 from legatee.surgery.planning.batches import Data
 from legatee.surgery.planning.channels import channels_of
-from legatee.surgery.planning.classes import classes_of, heads
+from legatee.surgery.planning.classes import classes_of, earlier_scores, heads
 from legatee.surgery.planning.draft import Draft, Pick
 from legatee.surgery.planning.drafted import NOTHING, Drafted
 from legatee.surgery.planning.grow import growth_notes
@@ -106,11 +106,15 @@ def plan(  # noqa: PLR0913 - a front door
         trainable = (name for name, tensor in drafted.target.tensors.items() if tensor.trainable)
         untouched = [name for name in trainable if isinstance(outcomes[name], str)]
         notes += growth_notes(drafted.target, moves, untouched)
+    used = {move.source for move in moves}
+    names = drafted.source.names
     made = TransferPlan(
         source=source_network.name,
         target=target_network.name,
         source_digest=drafted.source.digest,
         target_digest=drafted.target.digest,
+        source_unused=tuple(name for name in drafted.source.tensors if name not in used),
+        source_ties={name: first for name, first in names.items() if name != first},
         options=asked,
         entries=_entries(outcomes, drafted.target),
         warnings=(*notes, *remarks(drafted, moves, unsupported)),
@@ -162,13 +166,15 @@ def _drafted(
         same=alike,
         head=options.head,
     )
+    groups = match_groups(*catalogs, matched.tensors, pad_kernels=options.pad_kernels)
     draft = Draft(
         source=source.catalog,
         target=target.catalog,
         match=matched,
-        groups=match_groups(*catalogs, matched.tensors, pad_kernels=options.pad_kernels),
+        groups=groups,
         pick=pick,
         heads=classes,
+        scores=earlier_scores(target.catalog, source.catalog, groups),
         traced=not (source.untraced or target.untraced),
         whole=alike or not target.catalog.groups,
         options=options,

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 
 
 def _scores(source: "Network", options: PlanOptions, data: object) -> Scores:
-    """Score channels by the weights whose rows they are; without such rows, by all weights."""
+    """Score channels by the weights that compute them; without such weights, by all of them."""
     catalog, scores = source.catalog, []
     for group in catalog.groups:
         matrices = [m for m in group.members if len(catalog.tensors[m[0]].shape) > 1]
-        makers = [m for m in matrices if m[1] == 0] or matrices or list(group.members)
+        outputs = [m for m in matrices if m[1] == catalog.tensors[m[0]].output_axis]
+        makers = outputs or matrices or list(group.members)
         squares = np.zeros(group.size)
         for name, axis in makers:
             weight = source.state[name].detach().double()
