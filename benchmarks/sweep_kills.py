@@ -23,7 +23,8 @@ from legatee.sweep import declare
 from legatee.sweep.run import fill
 from legatee.work.workers import dask as dask_workers
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "sweep"))
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "sweep")]
 import sweep_cases as cases
 
 
