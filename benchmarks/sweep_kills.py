@@ -23,8 +23,8 @@ from legatee.sweep import declare
 from legatee.sweep.run import fill
 from legatee.work.workers import dask as dask_workers
 
-TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "sweep")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "sweep"))
 import sweep_cases as cases
 
 
