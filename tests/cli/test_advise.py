@@ -85,7 +85,7 @@ def test_parts_of_the_network_are_chosen_as_for_a_plan(legatee_does, upstream, t
     advice = json.loads(legatee_does(*ask(upstream, tmp_path / "a", *more)))
     options = advice["arms"][1]["method"]["options"]
     assert options["exclude"] == ["features.conv1b"]
-    assert options["class_map"] == {"0": 3}
+    assert options["class_map"] == [[0, 3]]
 
 
 def test_options_come_from_a_file_and_what_is_typed_wins(legatee_does, upstream, tmp_path):

@@ -230,6 +230,7 @@ class Recurrent(nn.Module):
         self.head = nn.Linear(8, num_classes)
 
     def forward(self, words):
+        words.detach().numpy()  # which tensors without values do not have
         return self.head(self.memory(words)[0][:, -1])
 """
 

@@ -29,9 +29,9 @@ def test_the_makers_of_channels_are_the_weights_of_the_layers_that_compute_them(
     """Neither biases nor norms compute a channel; the input is made by no layer of the network."""
     layers = nn.Linear(3, 4), nn.LayerNorm(4), nn.ReLU(), nn.Linear(4, 2)
     catalog = read(nn.Sequential(*layers))
-    assert catalog.makers(group(catalog, "0.weight")) == {"0.weight"}
-    assert catalog.makers(group(catalog, "3.weight")) == {"3.weight"}
-    assert catalog.makers(group(catalog, "0.weight", 1)) == {"0.weight"}  # all that hold them
+    assert catalog.makers[group(catalog, "0.weight")] == {"0.weight"}
+    assert catalog.makers[group(catalog, "3.weight")] == {"3.weight"}
+    assert catalog.makers[group(catalog, "0.weight", 1)] == {"0.weight"}  # all that hold them
 
 
 def test_a_group_stakes_all_elements_of_the_tensors_that_it_runs_through():

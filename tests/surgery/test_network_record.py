@@ -25,7 +25,7 @@ class Branching(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return one score for each class [b, classes]."""
         hidden = torch.relu(self.norm(self.stem(inputs)))
-        if not self.traceable and float(hidden.sum()) > 0:
+        if not self.traceable and hidden.detach().numpy().sum() > 0:
             hidden = hidden * 2
         return self.head(hidden)
 

@@ -60,12 +60,11 @@ def test_what_parametrises_a_tensor_belongs_to_its_module():
     assert list(read_tensors(alone).modules) == [""]
 
 
-def test_a_bias_is_not_inherited_where_its_parametrised_weight_is_left():
-    """Spectral norms are of whole weights: channels are not followed through them."""
+def test_channels_are_followed_through_a_spectral_norm():
     wide, narrow = (network(parametrizations.spectral_norm, width) for width in (12, 8))
     plan = legatee.plan(wide, narrow)
-    assert {move.target[0] for move in plan.moves} == {"4"}  # the one layer of equal shapes
-    assert any("cannot be traced" in warning for warning in plan.warnings)
+    assert {move.target[0] for move in plan.moves} == {"0", "2", "4"}
+    assert not any("cannot be traced" in warning for warning in plan.warnings)
 
 
 # --- what modules save beside their tensors -------------------------------------------------------

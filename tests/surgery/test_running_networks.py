@@ -14,7 +14,7 @@ from legatee.surgery.network.catalog import Catalog, read
 from surgery_references import spread
 
 IMAGE = torch.zeros(1, 3, 8, 8)
-OFFSET = torch.arange(4)
+OFFSET = torch.full((4,), 0.5)
 WORDS = torch.zeros(1, 6, dtype=torch.int64)
 
 

@@ -137,7 +137,9 @@ class Move(Record):
     @cached_property
     def copies(self) -> int:
         """Elements that inherit from an element of which another one inherits already [count]."""
-        return self.filled - min(self.filled, prod(_different(text) for text in self.take))
+        if self.blend is not None and self.blend.how != "divide":
+            return 0
+        return self.filled - prod(_different(text) for text in self.take)
 
     @property
     def source_index(self) -> Index:

@@ -35,6 +35,7 @@ class Call:
         known: The fields of each tensor.
         uniform: Tensors whose elements are all equal, such as zeros.
         input_dependent: Tensors that depend on the network's input.
+        value: Returns the values of a tensor where they are known, else ``None``.
         is_place: Tells whether the identities of a field are those of positions: of the axis of a
             parameter that no layer has read as channels.
         func: The operation.
@@ -48,6 +49,7 @@ class Call:
     known: MutableMapping[Tensor, Fields]
     uniform: Container[Tensor]
     input_dependent: Container[Tensor]
+    value: Callable[[Tensor], Tensor | None]
     is_place: Callable[[Tensor], bool]
     func: Any
     args: tuple
@@ -122,6 +124,9 @@ class Call:
             A new field, or ``None`` where all elements along the axis are equal.
         """
         if tensor.shape[axis] < 2 or tensor.stride(axis) == 0 or tensor in self.uniform:
+            return None
+        value = self.value(tensor)
+        if value is not None and bool((value == value.narrow(axis, 0, 1)).all()):
             return None
         return along(self.equal.fresh(tensor.shape[axis], fixed=True), axis, tensor.ndim)
 

@@ -149,12 +149,13 @@ def _looked_up(call: Call) -> list[Fields]:
     width = max(indices[axis].ndim for axis in indexed)
     fields, held = [], []
     for f in call.fields(x):
-        (axis, index) = (indexed[0], indices[indexed[0]])
+        axis, index = indexed[0], indices[indexed[0]]
+        known = call.value(index) if index.is_meta else index
         if support(f).isdisjoint(indexed):
             sizes = [f.shape[a] for a in range(x.ndim) if a not in indexed]
             fields.append(f.reshape(*sizes[:first], *(1,) * width, *sizes[first:]))
-        elif len(indexed) == 1 and index.ndim == 1 and not index.is_meta:
-            fields.append(f[(slice(None),) * axis + (index,)])
+        elif len(indexed) == 1 and index.ndim == 1 and known is not None:
+            fields.append(f[(slice(None),) * axis + (known,)])
         else:
             held.append(f)
     new = [

@@ -237,6 +237,7 @@ class _ChannelTrace(TorchDispatchMode):
             known=self.fields,
             uniform=self.uniform,
             input_dependent=self.given,
+            value=self.values.known.get,
             is_place=self._is_place,
             func=func,
             args=args,

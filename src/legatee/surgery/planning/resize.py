@@ -21,7 +21,7 @@ def grid_blend(axis: int, available: int, wanted: int) -> Blend | None:
 
     Example:
         >>> grid_blend(1, 197, 50)
-        Blend(axis=1, how='bicubic', lead=1)
+        Blend(axis=1, how='bicubic', lead=1, uneven=0.0)
     """
     for tokens in EXTRA_TOKENS:
         sides = (isqrt(max(available - tokens, 0)), isqrt(max(wanted - tokens, 0)))
@@ -43,7 +43,7 @@ def channel_blend(axis: int, wanted: int) -> Blend:
 
     Example:
         >>> channel_blend(1, 4)
-        Blend(axis=1, how='cycle', lead=0)
+        Blend(axis=1, how='cycle', lead=0, uneven=0.0)
     """
     return Blend(axis=axis, how="sum" if wanted == 1 else "cycle")
 
