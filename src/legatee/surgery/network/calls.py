@@ -125,7 +125,7 @@ class Call:
         """
         if tensor.shape[axis] < 2 or tensor.stride(axis) == 0 or tensor in self.uniform:
             return None
-        value = self.value(tensor)
+        value = self.value(tensor) if tensor.is_meta else tensor
         if value is not None and bool((value == value.narrow(axis, 0, 1)).all()):
             return None
         return along(self.equal.fresh(tensor.shape[axis], fixed=True), axis, tensor.ndim)
