@@ -85,6 +85,9 @@ BROKEN = {
     "of more axes": lambda: without("") | {"head.bias": torch.ones(4, 1)},
     "NaN": lambda: without("") | {"head.bias": torch.full((4,), float("nan"))},
     "infinite": lambda: without("") | {"head.weight": torch.full((4, 6), float("-inf"))},
+    "renamed in part": lambda: {
+        n if "conv" in n else f"wrap.{n}": t for n, t in without("").items()
+    },
 }
 
 
