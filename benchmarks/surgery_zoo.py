@@ -23,8 +23,9 @@ from torchvision import models
 
 import legatee
 from legatee.surgery.checking.check import self_check
-from legatee.surgery.network.catalog import Catalog, state
+from legatee.surgery.network.catalog import Catalog
 from legatee.surgery.network.network import Network
+from legatee.surgery.network.state import state
 
 FAMILIES = {
     "ResNet": "resnet18 resnet34 resnet50 resnet101 wide_resnet50_2 resnext50_32x4d "
@@ -45,7 +46,12 @@ FAMILIES = {
 TEXT = "BERT"
 SORTS = ("Within families", "Between families of images", "Between text and images")
 CONSISTENT, ROLES, REFUSED = "", "r", "-"
-CHECKED = {"consistent": CONSISTENT, "apart": "n", "inconsistent": "x", "unchecked": "?"}
+CHECKED = {
+    "consistent": CONSISTENT,
+    "except_normalisation": "n",
+    "inconsistent": "x",
+    "unchecked": "?",
+}
 
 
 def build(name: str) -> nn.Module:

@@ -154,7 +154,8 @@ def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
 def writable_folder(path: str | os.PathLike[str]) -> Path:
@@ -207,11 +208,13 @@ def _locked(final: Path) -> tuple[int, Path]:
         os.close(handle)
 
 
-def _locked_folder(final: Path) -> tuple[int, Path]:
+def _locked_folder(final: Path) -> tuple[int | None, Path]:
     """Make a temporary folder that is locked for as long as this process fills it and lives."""
     while True:
         prefix = f".{final.name[:KEPT]}{MARK}"
         temporary = Path(tempfile.mkdtemp(dir=final.parent, prefix=prefix))
+        if fcntl is None:  # there is nothing to lock with, and nothing is swept up
+            return None, temporary
         with suppress(FileNotFoundError):  # in this moment another process may sweep it up
             handle = os.open(temporary, os.O_RDONLY)
             _lock(handle, wait=True)

@@ -109,6 +109,16 @@ def shuffled_to_one(x: Tensor) -> Tensor:
     return F.pixel_unshuffle(F.pixel_shuffle(x, 2), 2)
 
 
+def part_by_part(x: Tensor) -> Tensor:
+    factor = x.new_ones(1, x.shape[1], 1, 1)
+    factor[:, :3] = 2
+    return factor
+
+
+def two_pieces(x: Tensor) -> Tensor:
+    return torch.cat([x.new_ones(3, 1, 1), x.new_full((x.shape[1] - 3, 1, 1), 2)])
+
+
 class Do(nn.Module):
     def __init__(self, call):
         super().__init__()
@@ -144,6 +154,10 @@ EXACT = {
     "a norm of each head": lambda w: Folded(w, nn.BatchNorm2d(w // 2)),
     "a constant factor": lambda w: Constant(w, "times"),
     "a constant added": lambda w: Constant(w, "plus"),
+    "a constant filled part by part": lambda w: Do(lambda x: x * part_by_part(x)),
+    "a constant of two pieces": lambda w: Do(lambda x: x * two_pieces(x)),
+    "a constant that rises": lambda w: Do(lambda x: x * x.new_ones(x.shape[1], 1, 1).cumsum(0)),
+    "a constant that is the same for all": lambda w: Do(lambda x: x * x.new_full(x.shape, 2)),
     "a layer over positions": lambda w: Mixer(),
     "gates used one by one": Levels,
     "coordinates beside channels": Beside,
@@ -226,6 +240,9 @@ NARROWED = sorted(
         "a gate of neighbours",
         "a constant factor",
         "a constant added",
+        "a constant filled part by part",
+        "a constant of two pieces",
+        "a constant that rises",
         "a norm of each head",
         "a dense layer of each head",
         "a convolution of each head",

@@ -197,3 +197,46 @@ def test_a_trace_knows_activation_eps_padding_and_gates_of_every_use():
     assert uses["between.squeeze.weight"].activation == "ReLU"
     gates = {name for name, use in uses.items() if use.gates}
     assert gates == {"between.excite.weight"}
+
+
+class Residual(nn.Module):
+    """Two layers of which the second may be added to what it reads."""
+
+    def __init__(self, *, skip: bool, more: bool = False):
+        super().__init__()
+        self.stem, self.one = nn.Conv2d(3, 6, 1), nn.Conv2d(6, 6, 1)
+        self.more = nn.Conv2d(6, 6, 1) if more else None
+        self.two, self.head = nn.Conv2d(6, 6, 1), nn.Linear(6, 2)
+        self.skip = skip
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = x + self.one(x) if self.skip else self.one(x)
+        x = x if self.more is None else x + self.more(x)
+        return self.head(self.two(x).mean((2, 3)))
+
+
+def test_a_skip_connection_that_one_network_lacks_is_named():
+    with_skip, without = Residual(skip=True), Residual(skip=False)
+    assert warnings(with_skip, without) == (
+        "only in the source, 1 inherited layer also reads the output of an earlier layer, as "
+        "through a skip connection, such as 'two.weight' that of 'stem.weight'",
+    )
+    assert warnings(with_skip, Residual(skip=True)) == ()
+    assert warnings(without, Residual(skip=False)) == ()
+
+
+def test_skip_connections_around_a_layer_that_one_network_lacks_are_no_difference():
+    deep, shallow = Residual(skip=True, more=True), Residual(skip=True)
+    assert not any("skip" in text for text in legatee.plan(deep, shallow).warnings)
+
+
+def test_another_number_of_groups_of_a_group_normalisation_is_named():
+    def network(groups):
+        return nn.Sequential(nn.Conv2d(3, 8, 1), nn.GroupNorm(groups, 8), nn.Conv2d(8, 2, 1))
+
+    (warning,) = (w for w in legatee.plan(network(2), network(4)).warnings if "groups" in w)
+    assert warning == (
+        "the number of groups of the normalisation differs in 1 inherited layer, such as "
+        "'1.weight': 2 in the source, 4 in the target"
+    )

@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from legatee.errors import TraceError, TransferError
-from legatee.surgery.network.catalog import architecture_digest, read, read_tensors, state
+from legatee.surgery.network.catalog import read, read_tensors
+from legatee.surgery.network.state import architecture_digest, state
 from legatee.surgery.planning.match import match_groups, match_tensors
 from surgery_references import differing, saved, scrambled, snapshot
 from surgery_zoo import REAL, ZOO, Untraceable, cnn

@@ -209,8 +209,14 @@ def test_an_embedding_that_feeds_the_output_layer_without_a_norm_is_warned_of():
 
 
 @pytest.mark.parametrize(
-    ("options", "words"), [({"grow": "copy"}, "grow='copy'"), ({"uneven_copies": 1.0}, "less than")]
+    ("options", "words"),
+    [
+        ({"grow": "copy"}, "grow='copy'"),
+        ({"grow": "clone", "uneven_copies": 1.0}, "less than"),
+        ({"grow": "clone", "alpha": 0.5}, "leave alpha at 1"),
+        ({"uneven_copies": 0.2}, "nothing is copied without grow='clone'"),
+    ],
 )
 def test_what_is_no_way_to_grow_is_refused(options, words):
     with pytest.raises(TransferError, match=words):
-        legatee.plan(mlp(2), mlp(4), **{"grow": "clone", **options})
+        legatee.plan(mlp(2), mlp(4), **options)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 import legatee
-from legatee.errors import TransferError
+from legatee.errors import TraceError, TransferError
 from legatee.surgery.network.operations import pointwise
 from surgery_references import spread
 
@@ -69,6 +69,20 @@ def test_a_rule_holds_for_one_call():
     legatee.plan(Own(9), Own(4), operations=RULES)
     with pytest.raises(TransferError, match="swish"):
         legatee.plan(Own(9), Own(4), alpha=0.5)
+
+
+def test_a_mistake_in_a_rule_of_ones_own_is_told():
+    def mistaken(call):
+        return call.no_such_method()
+
+    with pytest.raises(TraceError, match="no_such_method"):
+        legatee.catalog(Own(4), operations={torch.ops.legatee_tests.swish: mistaken})
+
+    def indexing(call):
+        return [call.args[7]]
+
+    with pytest.raises(TraceError, match="out of range"):
+        legatee.catalog(Own(4), operations={torch.ops.legatee_tests.swish: indexing})
 
 
 def test_a_rule_of_ones_own_takes_the_place_of_a_built_in_one():

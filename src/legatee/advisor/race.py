@@ -15,7 +15,7 @@ from legatee.data.datasets import fingerprint_of, inputs_of, targets_of
 from legatee.fingerprint import weights_fingerprint
 from legatee.methods.method import Evidence
 from legatee.plans.plan import TransferPlan
-from legatee.surgery.network.catalog import state
+from legatee.surgery.network.state import state
 
 Metric = Callable[[nn.Module, Dataset], Tensor]
 REFERENCE_SEED = 0  # of the network that is looked at before any training

@@ -16,7 +16,7 @@ from legatee.models.published import published
 from legatee.models.sizes import settled_sizes
 from legatee.surgery.files.checkpoint import fill, read_weights
 from legatee.surgery.files.fitted import fitted
-from legatee.surgery.network.catalog import state
+from legatee.surgery.network.state import state
 
 PUBLISHED = "pretrained"  # in the place of a file: the weights that a publisher offers
 

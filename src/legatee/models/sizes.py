@@ -7,7 +7,7 @@ from torch import nn
 from legatee.models.architectures import Size, default_sizes
 from legatee.models.construct import outline
 from legatee.surgery.applying.given import prefix_before
-from legatee.surgery.network.catalog import state
+from legatee.surgery.network.state import state
 
 
 def settled_sizes(

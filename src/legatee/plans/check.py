@@ -37,20 +37,20 @@ class PlanCheck(Record):
     agree if they differ by less than :data:`TOLERANCE` of the largest.
 
     Attributes:
-        verdict: ``"consistent"`` if all agree; ``"apart"`` if they agree once all averages over
-            channels leave out those that are silenced; ``"inconsistent"`` if they do not;
-            ``"unchecked"`` if the networks could not be compared.
+        verdict: ``"consistent"`` if all agree; ``"except_normalisation"`` if they agree once all
+            averages over channels leave out those that are silenced; ``"inconsistent"`` if they do
+            not; ``"unchecked"`` if the networks could not be compared.
         groups: Channel groups of the target that inherit anything [count].
         agreeing: Groups that agree wherever they were compared [count].
         following: Groups that differ only because what their layers read differs already [count].
         unreached: Groups that carry no signal, or are in no layer that can be compared [count].
         differences: Groups at which the networks first differ, in the target's order; for
-            ``"apart"`` those at which they differ as the networks are.
+            ``"except_normalisation"`` those at which they differ as the networks are.
         normalisations: Operations that average over channels of which some are silenced.
         reason: Why nothing could be compared; ``""`` if it could.
     """
 
-    verdict: Literal["consistent", "apart", "inconsistent", "unchecked"]
+    verdict: Literal["consistent", "except_normalisation", "inconsistent", "unchecked"]
     groups: NonNegativeInt = 0
     agreeing: NonNegativeInt = 0
     following: NonNegativeInt = 0
@@ -66,7 +66,7 @@ class PlanCheck(Record):
             return "consistency not checked"
         if self.verdict == "consistent":
             return "checked: consistent"
-        if self.verdict == "apart":
+        if self.verdict == "except_normalisation":
             return "checked: consistent apart from normalisation across channels"
         differing = len(self.differences) + self.following
         return f"checked: NOT consistent in {differing} of {_groups(self.groups)}"

@@ -14,7 +14,7 @@ from legatee.surgery.applying.casts import Allowed, check_types, check_values, i
 from legatee.surgery.applying.elements import copy, take, write
 from legatee.surgery.applying.given import Given
 from legatee.surgery.applying.rollback import all_or_nothing
-from legatee.surgery.network.catalog import architecture_digest, state
+from legatee.surgery.network.state import architecture_digest, state
 
 
 def inherit(

@@ -128,7 +128,11 @@ def _checked(
         return _result(apart, inherited, catalogs[1], left_out)
     agreeing = _result(apart, inherited, catalogs[1], left_out)
     return agreeing.model_copy(
-        update={"verdict": "apart", "differences": result.differences, "following": 0}
+        update={
+            "verdict": "except_normalisation",
+            "differences": result.differences,
+            "following": 0,
+        }
     )
 
 

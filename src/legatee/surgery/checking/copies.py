@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from legatee.plans.plan import TransferPlan
 from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.elements import copy, take, write
-from legatee.surgery.network.catalog import state
+from legatee.surgery.network.state import state
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

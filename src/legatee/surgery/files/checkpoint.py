@@ -19,7 +19,7 @@ from legatee.surgery.files.fitted import fitted
 from legatee.surgery.files.mapped import INDEX, MappedWeights
 from legatee.surgery.files.pickled import tensors_at, unpickled
 from legatee.surgery.files.serialise import header, order, raw
-from legatee.surgery.network.catalog import saved_tensors, state
+from legatee.surgery.network.state import saved_tensors, state
 
 ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")  # of files that may hold weights
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from legatee.errors import TransferError, listed
 from legatee.surgery.applying.casts import Allowed, check_types
 from legatee.surgery.applying.given import Given
-from legatee.surgery.network.catalog import saved_tensors, state
 from legatee.surgery.network.names import module_of
+from legatee.surgery.network.state import saved_tensors, state
 
 NAMED = 3  # tensors that a message names
 

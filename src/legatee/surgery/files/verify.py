@@ -18,7 +18,7 @@ from legatee.surgery.applying.blend import blended
 from legatee.surgery.applying.elements import take
 from legatee.surgery.files.checkpoint import read_metadata, read_weights
 from legatee.surgery.files.serialise import raw
-from legatee.surgery.network.catalog import architecture_digest
+from legatee.surgery.network.state import architecture_digest
 
 
 class FileRecord(BaseModel):

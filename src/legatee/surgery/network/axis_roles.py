@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
+from legatee.surgery.network.channel_map import ChannelMap
 from legatee.surgery.network.groups import Group
-from legatee.surgery.network.trace import ChannelMap
 
 
 def axis_roles(

@@ -1,25 +1,24 @@
 """What a network holds: its tensors, and the groups of channels that must be inherited together."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from hashlib import sha256
 from math import prod
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
-from legatee.errors import TraceError, TransferError
+from legatee.errors import TraceError
 from legatee.surgery.network.axis_roles import axis_roles
 from legatee.surgery.network.cache import Architecture, architecture
 from legatee.surgery.network.calls import Rule
 from legatee.surgery.network.dataflow import layers_before
-from legatee.surgery.network.example_inputs import TRIES, guesses, no_rule, summary
+from legatee.surgery.network.example_inputs import guesses, summary
 from legatee.surgery.network.groups import Group, coupled, patterns
 from legatee.surgery.network.inputs import ExampleInputs, Inputs
 from legatee.surgery.network.names import module_of, without_wrappers
+from legatee.surgery.network.state import described_digest, saved_tensors, state
 from legatee.surgery.network.trace import trace
 from legatee.surgery.network.uses import Use
 
@@ -72,7 +71,7 @@ class Catalog:
     @cached_property
     def digest(self) -> str:
         """A digest of the names, shapes and types of all tensors; a plan is made for one."""
-        return _digest((t.name, t.shape, t.dtype) for t in self.tensors.values())
+        return described_digest((t.name, t.shape, t.dtype) for t in self.tensors.values())
 
     @cached_property
     def bare_names(self) -> dict[str, str]:
@@ -188,56 +187,6 @@ class Catalog:
         return {axis: tuple(number for _, number in sorted(rows)) for axis, rows in found.items()}
 
 
-def state(network: nn.Module) -> dict[str, Tensor]:
-    """Return the network's parameters and saved buffers by name, tied ones once, not copied.
-
-    Args:
-        network: Any network.
-
-    Returns:
-        The live tensors, in the order of the state dict.
-
-    Raises:
-        TransferError: If it is no network, or its tensors have no shape yet.
-    """
-    if not isinstance(network, nn.Module):
-        raise TransferError(f"a network is expected, not a {type(network).__name__}")
-    first: dict[int, str] = {}
-    saved = saved_tensors(network)
-    for name, value in saved.items():
-        if is_lazy(value):
-            raise TransferError(
-                f"{name!r} has no shape yet: it belongs to a lazy module; run the network once"
-            )
-        first.setdefault(id(value), name)
-    return {name: saved[name] for name in first.values()}
-
-
-def saved_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """Return a network's parameters and saved buffers, without what else its modules save.
-
-    Args:
-        network: Any network.
-
-    Returns:
-        The live tensors under all of their names.
-    """
-    saved = network.state_dict(keep_vars=True)
-    return {n: v for n, v in saved.items() if n.rpartition(".")[2] != "_extra_state"}
-
-
-def architecture_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Digest tensors as :attr:`Catalog.digest` does, without tracing a channel.
-
-    Args:
-        tensors: Tensors by name.
-
-    Returns:
-        Sixteen hexadecimal digits.
-    """
-    return _digest((name, tuple(v.shape), str(v.dtype)) for name, v in tensors.items())
-
-
 def read(
     network: nn.Module,
     example: ExampleInputs | None = None,
@@ -273,8 +222,6 @@ def read(
             return _seen_before(seen) if seen else _catalog(network, tensors, inputs, operations)
         except TraceError as error:
             failures.append(error)
-            if no_rule(failures) == TRIES:
-                break
     failure = summary(failures)
     raise failure
 
@@ -303,11 +250,6 @@ def _catalog(
         uses=channels.uses,
         notes=channels.notes,
     )
-
-
-def _digest(described: Iterable[tuple[str, tuple[int, ...], str]]) -> str:
-    lines = (f"{n} {shape} {dtype.removeprefix('torch.')}" for n, shape, dtype in described)
-    return sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def read_tensors(network: nn.Module) -> Catalog:

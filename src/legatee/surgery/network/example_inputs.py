@@ -20,7 +20,6 @@ SIGNAL_SIZES = (64, 1024, 16000, 128, 32, 16)
 TEXT_SIZES = (16, 8, 4)  # tokens of a text
 LAYERS = (nn.Conv2d, nn.Linear, nn.Embedding, nn.Conv1d, nn.Conv3d, nn.ConvTranspose2d, nn.RNNBase)
 ARGUMENTS = ("pixel_values", "input_ids", "input_features", "input_values", "decoder_input_ids")
-TRIES = 3  # inputs with which a network runs until an operation that has no rule
 COMBINED = 64  # guesses for a network of several arguments that nothing describes
 
 
@@ -62,34 +61,20 @@ def image(shape: tuple[int, int, int] | None) -> Tensor | None:
     return None if shape is None else torch.empty(1, *shape, device="meta")
 
 
-def no_rule(failures: list[TraceError]) -> int:
-    """Count the inputs with which the network ran until an operation that has no rule.
-
-    Args:
-        failures: Why the network could not be traced, one for each input.
-
-    Returns:
-        How many there are; what else failed was raised by the network.
-    """
-    return sum(failure.__cause__ is None for failure in failures)
-
-
 def summary(failures: list[TraceError]) -> TraceError:
-    """Return the error that says most: of an input with which the network ran, else the first.
+    """Return one error for all inputs that a network does not run on.
 
     Args:
         failures: Why the network could not be traced, one for each input.
 
     Returns:
-        One error for all.
+        The first, with the number of the others.
     """
     if not failures:
         return TraceError(
             "it has no layer from which its input could be guessed; pass example_inputs= (a "
             "tensor, a tuple or a dictionary)"
         )
-    if no_rule(failures):
-        return next(failure for failure in failures if failure.__cause__ is None)
     others = len(failures) - 1
     return TraceError(f"{failures[0]}; {others} other guesses fail too") if others else failures[0]
 

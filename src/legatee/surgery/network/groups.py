@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from legatee.surgery.network.trace import ChannelMap
+from legatee.surgery.network.channel_map import ChannelMap
 
 Axis = tuple[str, int]  # of a tensor by name
 

@@ -1,9 +1,20 @@
 """What a trace does where it cannot follow channels one by one: they stay together."""
 
+from collections import defaultdict
+from collections.abc import Container, Mapping
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from legatee.surgery.network.calls import Call, Fields, along, support
+from legatee.surgery.network.equalities import Equalities
+
+Axis = tuple[str, int]  # of a tensor by name
+RULE_HINT = (
+    "; if it keeps channels apart, pass operations={{{}: pointwise}}, with pointwise of "
+    "legatee.surgery.network.operations"
+)
 
 
 def held_together(call: Call, why: str, *, hint: bool = False) -> list[Fields]:
@@ -76,3 +87,37 @@ def _seen_through(f: Tensor, base: Tensor, view: Tensor) -> Tensor:
         if bool((seen == first).all()):
             seen = first
     return seen
+
+
+def couple_held(
+    equal: Equalities, axes: Mapping[Axis, Tensor], called: Container[Axis], classes: np.ndarray
+) -> tuple[str, ...]:
+    """Couple channels that operations may mix, and return what to say of it.
+
+    Positions, which no layer reads as channels, may be pooled or indexed freely.
+
+    Args:
+        equal: The equalities of a trace, to which those of held channels are added.
+        axes: The identities along each axis of each tensor.
+        called: Axes whose role an operation tells: those of layers.
+        classes: The channel of each identity, by the other equalities.
+
+    Returns:
+        Sentences.
+    """
+    places: dict[int, list[Axis]] = defaultdict(list)
+    for axis, ids in axes.items() if equal.held else ():
+        for channel in set(classes[ids.numpy()].tolist()):
+            places[channel].append(axis)
+    notes: dict[str, None] = {}
+    for held, why, hint in equal.held:
+        touched = [axis for c in dict.fromkeys(classes[held].tolist()) for axis in places[c]]
+        layers = [axis[0] for axis in touched if axis in called]
+        if layers and len(set(touched)) > 1:
+            equal.pairs.append((held[1:], held[:-1]))
+            note = (
+                f"the channels of {layers[0]!r} go through {why}, which may mix them, so they are "
+                f"inherited only all together{RULE_HINT.format(why) if hint else ''}"
+            )
+            notes[note] = None
+    return tuple(notes)

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from legatee.errors import TraceError, TransferError
 from legatee.surgery.network.calls import Rule
-from legatee.surgery.network.catalog import Catalog, read, read_tensors, state
+from legatee.surgery.network.catalog import Catalog, read, read_tensors
 from legatee.surgery.network.inputs import ExampleInputs
+from legatee.surgery.network.state import state
 
 Side = Literal["source", "target"]
 

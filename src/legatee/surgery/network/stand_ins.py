@@ -1,5 +1,6 @@
 """Stand-ins for a network and its tensors: shapes and types without values."""
 
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 
 import torch
@@ -55,3 +56,12 @@ def copied(network: nn.Module, shadows: dict[int, Tensor]) -> nn.Module:
         if isinstance(value, Tensor) and not value.is_leaf
     }
     return unwrap_parts(deepcopy(network, computed | shadows)).eval()
+
+
+def on_cpu() -> AbstractContextManager[object]:
+    """Make tensors on the CPU, whatever device the user made the default one.
+
+    Returns:
+        A context.
+    """
+    return nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")

@@ -7,13 +7,9 @@ flattening repeats a channel over many positions, and a batched matrix product (
 the columns of a head. Coupled channels must be inherited together.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -29,50 +25,19 @@ from legatee.surgery.network.calls import (
     along,
     squeezed,
 )
+from legatee.surgery.network.channel_map import ChannelMap
 from legatee.surgery.network.dataflow import Dataflow
 from legatee.surgery.network.equalities import Equalities
-from legatee.surgery.network.held import held_together, write_through
+from legatee.surgery.network.held import couple_held, held_together, write_through
 from legatee.surgery.network.inputs import Inputs
 from legatee.surgery.network.layouts import MOVING, UNIFORM, made
 from legatee.surgery.network.operations import COMPUTING, pointwise
 from legatee.surgery.network.outputs import tensors_within
-from legatee.surgery.network.stand_ins import constant, copied, shadow
+from legatee.surgery.network.stand_ins import constant, copied, on_cpu, shadow
 from legatee.surgery.network.uses import Use, axes_of, positions_of, use_of
 from legatee.surgery.network.values import Values
 
 RULES = COMPUTING | MOVING
-RULE_HINT = (
-    "; if it keeps channels apart, pass operations={{{}: pointwise}}, with pointwise of "
-    "legatee.surgery.network.operations"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChannelMap:
-    """Which positions along which axes are the same channel.
-
-    Attributes:
-        axes: For each tensor and axis longer than 1, the channel at each position
-            [size of that axis].
-        consumed: Channels of the network's input, and rows of its embeddings.
-        produced: Channels of the network's output.
-        fixed: Channels that meet a constant or a position of the input: their order has a meaning.
-        parts: Channel -> the group of neighbours in which a group normalisation normalises it.
-        notes: What could not be followed, in sentences.
-        heads: Channels that are attention heads.
-        called: Role of an axis in the first operation that reads the tensor, where it has one.
-        uses: What the network does with its tensors, in order.
-    """
-
-    axes: dict[tuple[str, int], np.ndarray]
-    consumed: frozenset[int]
-    produced: frozenset[int]
-    fixed: frozenset[int]
-    parts: dict[int, tuple[int, ...]]
-    notes: tuple[str, ...]
-    heads: frozenset[int]
-    called: dict[tuple[str, int], str]
-    uses: tuple[Use, ...]
 
 
 def trace(
@@ -94,11 +59,10 @@ def trace(
         The channels of every axis of every tensor.
 
     Raises:
-        TraceError: If the network does not run on that input, or uses an operation whose
-            effect on channels is not known.
+        TraceError: If the network does not run on that input.
     """
-    with _on_cpu(), torch.inference_mode(False), torch.no_grad():
-        mode = _ChannelTrace(RULES | _by_packet(operations or {}))
+    with on_cpu(), torch.inference_mode(False), torch.no_grad():
+        mode = _ChannelTrace(_by_packet(operations or {}))
         shadows = {id(buffer): constant(buffer) for buffer in network.buffers()}
         for name, value in tensors.items():
             shadows[id(value)] = shadow(value)
@@ -119,11 +83,6 @@ def trace(
         return mode.channels(tensors_within(output))
 
 
-def _on_cpu() -> AbstractContextManager[object]:
-    """Make tensors on the CPU, whatever device the user made the default one."""
-    return nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
-
-
 def _by_packet(operations: Mapping[Any, Rule]) -> dict[Any, Rule]:
     """Return rules by operation, all overloads of one operation together."""
     return {getattr(key, "overloadpacket", key): rule for key, rule in operations.items()}
@@ -132,9 +91,10 @@ def _by_packet(operations: Mapping[Any, Rule]) -> dict[Any, Rule]:
 class _ChannelTrace(TorchDispatchMode):
     """Computes the fields of every tensor from those of the operation's inputs."""
 
-    def __init__(self, rules: Mapping[Any, Rule]) -> None:
+    def __init__(self, own_rules: Mapping[Any, Rule]) -> None:
         super().__init__()
-        self.rules = rules
+        self.own_rules = own_rules
+        self.rules = RULES | dict(own_rules)
         self.equal = Equalities()
         self.fields: Any = WeakIdKeyDictionary()
         self.names: Any = WeakIdKeyDictionary()
@@ -179,7 +139,7 @@ class _ChannelTrace(TorchDispatchMode):
     def channels(self, output: Any) -> ChannelMap:
         """Solve the equalities, and find the channels of the input and of the output."""
         classes = self.equal.solve()
-        notes = self._hold(classes)
+        notes = couple_held(self.equal, self.axes, self.called, classes)
         if notes:
             classes = self.equal.solve()
         written = [f for leaf in _tensors_in(output) for f in self.fields.get(leaf, [])]
@@ -201,30 +161,6 @@ class _ChannelTrace(TorchDispatchMode):
             called=self.called,
             uses=self.flow.finished(),
         )
-
-    def _hold(self, classes: np.ndarray) -> tuple[str, ...]:
-        """Couple channels that operations may mix, and return what to say of it.
-
-        Positions, which no layer reads as channels, may be pooled or indexed freely.
-
-        Returns:
-            Sentences.
-        """
-        places: dict[int, list[tuple[str, int]]] = defaultdict(list)
-        for axis, ids in self.axes.items() if self.equal.held else ():
-            for channel in set(classes[ids.numpy()].tolist()):
-                places[channel].append(axis)
-        notes: dict[str, None] = {}
-        for held, why, hint in self.equal.held:
-            axes = [axis for c in dict.fromkeys(classes[held].tolist()) for axis in places[c]]
-            layers = [name for name, axis in axes if (name, axis) in self.called]
-            if layers and len(set(axes)) > 1:
-                self.equal.pairs.append((held[1:], held[:-1]))
-                notes[
-                    f"the channels of {layers[0]!r} go through {why}, which may mix them, so they "
-                    f"are inherited only all together{RULE_HINT.format(why) if hint else ''}"
-                ] = None
-        return tuple(notes)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
@@ -281,22 +217,26 @@ class _ChannelTrace(TorchDispatchMode):
             return held_together(call, f"torch.ops.{packet}", hint=True)
         except NotFollowedError as error:
             return held_together(call, str(error))
-        except (IndexError, RuntimeError, TypeError, ValueError):  # arguments of an unusual kind
-            return held_together(call, f"torch.ops.{packet}")
+        except (IndexError, RuntimeError, TypeError, ValueError):
+            if packet in self.own_rules:  # a mistake in a rule of the user's must be seen
+                raise
+            return held_together(call, f"torch.ops.{packet}")  # arguments of an unusual kind
 
     def _note_uniform(self, call: Call) -> None:
-        """Note tensors whose elements are all equal: new ones, and what is computed from them."""
-        made_uniform = call.func.overloadpacket in UNIFORM
-        derived = (
-            call.inputs
-            and all(x in self.uniform for x in call.inputs)
-            and not call.func._schema.is_mutable
-        )
-        for out in _tensors_in(call.outs) if made_uniform or derived else ():
-            self.uniform[out] = True
-        if call.func._schema.is_mutable and not made_uniform and call.inputs:
-            for changed in _tensors_in((call.inputs[0], call.inputs[0]._base)):
+        """Note tensors whose elements are all equal: new ones, views of them, sums and products."""
+        func = call.func
+        outs, inputs = _tensors_in(call.outs), call.inputs
+        made_uniform = func.overloadpacket in UNIFORM
+        keeps = torch.Tag.pointwise in func.tags or all(out._is_view() for out in outs)
+        random = torch.Tag.nondeterministic_seeded in func.tags
+        if func._schema.is_mutable:  # a part of a larger tensor may have changed
+            for changed in _tensors_in((inputs[:1], [x._base for x in inputs[:1]])):
                 self.uniform.pop(changed, None)
+            made_uniform &= not any(out._is_view() for out in outs)
+        elif inputs and keeps and not random:
+            made_uniform |= all(x in self.uniform for x in inputs)
+        for out in outs if made_uniform else ():
+            self.uniform[out] = True
 
     def _note(self, call: Call) -> Use | None:
         """Describe how an operation uses the network's tensors; views keep a tensor's name."""

@@ -43,6 +43,7 @@ class Use:
         padding: Zeros before and after each spatial axis of a convolution's input, those of a
             separate padding operation right before it included [count].
         eps: What a norm adds to the variance.
+        groups: Groups of neighbouring channels in which a group normalisation averages [count].
         reads_from: Numbers of the earlier uses whose output this one reads without another use in
             between; :data:`NETWORK_INPUT` for the network's input.
         activation: Name of the nonlinearity that is applied to the output, if there is one.
@@ -60,6 +61,7 @@ class Use:
     dilation: tuple[int, ...] = ()
     padding: tuple[tuple[int, int], ...] = ()
     eps: float | None = None
+    groups: int | None = None
     reads_from: tuple[int, ...] = ()
     activation: str = ""
     gates: bool = False
@@ -94,7 +96,14 @@ def use_of(call: Call, names: Mapping[Tensor, str], positions: int, level: int) 
     if not pooled and positions:
         level = max(0, round(log2(positions / positions_left) / 2))
     if kind == "norm":
-        return Use(kind=kind, reads=reads, level=level, pooled=pooled, eps=call.option("eps"))
+        return Use(
+            kind=kind,
+            reads=reads,
+            level=level,
+            pooled=pooled,
+            eps=call.option("eps"),
+            groups=call.option("group"),
+        )
     if kind != "convolution":
         return Use(kind=kind, reads=reads, level=level, pooled=pooled)
     weight = call.option("weight")

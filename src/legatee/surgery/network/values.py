@@ -63,6 +63,11 @@ class Values:
         all_known = all(x in self.known for x in tensors)
         if all_known or not all(x.is_floating_point() for x in outs):
             self._remember(func, args, kwargs, outs, floats=all_known)
+        if func._schema.is_mutable and not all_known:
+            for changed in tensors[:1]:  # it, or a tensor that it is a part of, has other values
+                self.known.pop(changed, None)
+                if changed._base is not None:
+                    self.known.pop(changed._base, None)
         return out
 
     def _computed(self, func: Any, args: tuple, kwargs: dict) -> Any:

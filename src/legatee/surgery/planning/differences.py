@@ -152,6 +152,12 @@ def _eps(network: _Network, number: int) -> Setting | None:
     return None if eps is None else (eps, f"{eps:g}")
 
 
+def _groups(network: _Network, number: int) -> Setting | None:
+    """Return the number of groups of a group normalisation."""
+    groups = network.uses[number].groups
+    return None if groups is None else (groups, str(groups))
+
+
 def _activation(network: _Network, number: int) -> Setting | None:
     """Return the nonlinearity behind a layer; it counts behind the norm where a norm follows."""
     use = network.uses[number]
@@ -165,6 +171,7 @@ SETTINGS: dict[str, Callable[[_Network, int], Setting | None]] = {
     "the dilation": _dilation,
     "the padding": _padding,
     "the eps of the normalisation": _eps,
+    "the number of groups of the normalisation": _groups,
     "the activation": _activation,
 }
 

@@ -1,6 +1,6 @@
 """The moves of a plan, tensor by tensor: positions taken and filled along each axis, or why not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,8 +10,7 @@ from legatee.plans.moves import Blend, Move
 from legatee.plans.options import PlanOptions
 from legatee.plans.positions import compress
 from legatee.surgery.network.catalog import Catalog
-from legatee.surgery.network.groups import Group, may_take
-from legatee.surgery.planning.channels import Picked
+from legatee.surgery.network.groups import may_take
 from legatee.surgery.planning.drafted import (
     FOREIGN,
     HEAD,
@@ -21,11 +20,11 @@ from legatee.surgery.planning.drafted import (
     Drafted,
     Heads,
 )
-from legatee.surgery.planning.grow import Axis, cloned, dividing_axes
+from legatee.surgery.planning.grow import Axis, dividing_axes
 from legatee.surgery.planning.match import Match
 from legatee.surgery.planning.resize import channel_blend, grid_blend, grows
+from legatee.surgery.planning.taken_channels import TakenChannels
 
-Pick = Callable[[int, int], Picked]  # (target group, source group) -> source channels
 Piece = tuple[int, tuple[int, ...]]  # number of a group, and some of its channels
 
 
@@ -47,9 +46,8 @@ class Draft:
         target: Catalogue of the target.
         match: Which tensors take from which.
         groups: Target group -> the source group that it takes its channels from.
-        pick: Which channels of a source group a target group takes.
+        taken: Which channels of a source group a target group takes.
         heads: What is known of the classes.
-        scores: Target groups before the output whose channels are scores of the same classes.
         traced: Whether the channels of both networks are known; else only whole tensors move.
         whole: Whether a tensor without a known channel may be taken whole.
         options: What is asked for: whether kernels may be padded, and channels copied.
@@ -59,17 +57,12 @@ class Draft:
     target: Catalog
     match: Match
     groups: Mapping[int, int]
-    pick: Pick
+    taken: TakenChannels
     heads: Heads
-    scores: frozenset[int]
     traced: bool
     whole: bool
     options: PlanOptions
     _mixed: dict[int, set[int]] = field(default_factory=dict, init=False)
-    _unscored: set[int] = field(default_factory=set, init=False)
-    _picked: dict[tuple[int, int], tuple[tuple[int, ...], tuple[int, ...]]] = field(
-        default_factory=dict, init=False
-    )
     _texts: dict[tuple[bool, tuple], str] = field(default_factory=dict, init=False)
     _spans: dict[tuple, Span | str] = field(default_factory=dict, init=False)
 
@@ -93,7 +86,7 @@ class Draft:
             heads=self.heads,
             outcomes=outcomes,
             mixed={number: frozenset(others) for number, others in self._mixed.items()},
-            unscored=frozenset(self._unscored),
+            unscored=frozenset(self.taken.unscored),
         )
 
     def _move(self, name: str) -> Move | str:
@@ -205,14 +198,14 @@ class Draft:
                 why = self._widths(number, name, source_name, axis) or other
                 continue
             group, source_group = self.target.groups[number], self.source.groups[chosen]
-            fixed = self._fixed(number, source_group)
+            fixed = self.taken.refusal(number, chosen)
             if fixed is not None:
                 return fixed
             width = group.members[name, axis].shape[1]
             if width != source_group.members[source_name, axis].shape[1]:
                 why = self._widths(number, name, source_name, axis) or why
                 continue
-            taken, filled = self._channels(number, chosen)
+            taken, filled = self.taken.channels(number, chosen)
             if taken:
                 take.append((chosen, taken))
                 put.append((number, filled))
@@ -259,29 +252,6 @@ class Draft:
             self._texts[key] = compress(np.concatenate(rows))
         return self._texts[key]
 
-    def _is_class(self, number: int) -> bool:
-        """Tell whether a group of the target stands for classes."""
-        return self.target.groups[number].role == "class" or number in self.scores
-
-    def _fixed(self, number: int, source_group: Group) -> str | None:
-        """Say why classes and inputs, whose order has a meaning, are not taken."""
-        inputs = source_group.role == "input"  # also at the output, where embeddings are tied to it
-        known = inputs or self.heads.same or self.heads.classes is not None
-        group = self.target.groups[number]
-        if self._is_class(number) and not known:
-            return HEAD
-        if inputs and group.size != source_group.size:
-            return (
-                f"the target has {group.size} input channels or tokens, the source "
-                f"{source_group.size}"
-            )
-        if "fixed" in (group.role, source_group.role) and group.size != source_group.size:
-            return (
-                "its channels meet constants or positions, so that their order has a meaning, and "
-                f"the target has {group.size} of them, the source {source_group.size}"
-            )
-        return None
-
     def _source_group(self, number: int, name: str, source_name: str, axis: int) -> int | None:
         """Return the source group along an axis: the chosen one, or the only one if any may do."""
         chosen = self.groups.get(number)
@@ -311,27 +281,6 @@ class Draft:
         if len(widths) != 1 or width in widths:
             return None
         return f"a channel covers {width} positions in the target, {widths.pop()} in the source"
-
-    def _channels(self, number: int, chosen: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the channels that a group takes from another one, and those they become."""
-        if (number, chosen) not in self._picked:
-            group, source_group = self.target.groups[number], self.source.groups[chosen]
-            if self._is_class(number) and self.heads.classes is not None:
-                pairs = list(self.heads.classes.items())
-                picked = tuple(s for _, s in pairs), tuple(t for t, _ in pairs)
-            elif group.role != "hidden":
-                same = tuple(range(group.size)) if group.size == source_group.size else ()
-                picked = same, same
-            else:
-                result = self.pick(number, chosen)
-                if result.unscored:
-                    self._unscored.add(chosen)
-                places = range(len(result.channels)) if result.places is None else result.places
-                picked = result.channels, tuple(places)
-                if self.options.grow is not None and source_group.size < group.size:
-                    picked = cloned(source_group.size, group.size)
-            self._picked[number, chosen] = picked
-        return self._picked[number, chosen]
 
 
 def _lengths(axis: int, size: int, source_size: int) -> str:

@@ -2,12 +2,35 @@
 
 from collections.abc import Sequence
 
+from legatee.errors import TransferError
 from legatee.plans.moves import Move
+from legatee.plans.options import PlanOptions
 from legatee.surgery.network.catalog import Catalog
 
 Axis = tuple[str, int]  # of a tensor by name
 Channels = tuple[int, ...]
 SCALES = ("norm", "elementwise")
+
+
+def check_growth(options: PlanOptions) -> None:
+    """Refuse options that contradict one another where a larger target is to be filled.
+
+    Args:
+        options: What a plan is asked for.
+
+    Raises:
+        TransferError: If only a share of the target is asked for, or copies without any growth.
+    """
+    if options.grow is not None and options.alpha != 1:
+        raise TransferError(
+            f"grow={options.grow!r} (--grow) fills the whole target, but alpha (--alpha) is "
+            f"{options.alpha:g}; leave alpha at 1"
+        )
+    if options.grow is None and options.uneven_copies:
+        raise TransferError(
+            f"uneven_copies (--uneven-copies) is {options.uneven_copies:g}, but nothing is copied "
+            "without grow='clone' (--grow clone)"
+        )
 
 
 def cloned(available: int, wanted: int) -> tuple[Channels, Channels]:

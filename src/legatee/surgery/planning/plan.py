@@ -17,11 +17,12 @@ from legatee.surgery.network.network import Network
 from legatee.surgery.planning.batches import Data
 from legatee.surgery.planning.channels import channels_of
 from legatee.surgery.planning.classes import classes_of, earlier_scores, heads
-from legatee.surgery.planning.draft import Draft, Pick
+from legatee.surgery.planning.draft import Draft
 from legatee.surgery.planning.drafted import NOTHING, Drafted
-from legatee.surgery.planning.grow import growth_notes
+from legatee.surgery.planning.grow import check_growth, growth_notes
 from legatee.surgery.planning.incomplete import drop_strays
 from legatee.surgery.planning.match import Match, chosen_only, match_groups, match_tensors
+from legatee.surgery.planning.taken_channels import Pick, TakenChannels
 from legatee.surgery.planning.unsupported import unsupported_moves
 from legatee.surgery.planning.warnings import left_behind, remarks
 
@@ -72,8 +73,9 @@ def plan(  # noqa: PLR0913 - a front door
         The plan, to be printed, saved, compared, or given to :func:`legatee.inherit`.
 
     Raises:
-        TransferError: If an option is out of its range, a name is not in the network, what a rule
-            needs is missing, one of the networks is no network, or nothing would be inherited.
+        TransferError: If an option is out of its range or contradicts another, a name is not in
+            the network, what a rule needs is missing, one of the networks is no network, or
+            nothing would be inherited.
         UnknownNameError: If there is no such selection rule, or no class of that name.
         TraceError: If a share of the channels is asked for, but the channels of one of the
             networks cannot be traced.
@@ -88,6 +90,7 @@ def plan(  # noqa: PLR0913 - a front door
         ('0:7:2', '0:1', '0:3', '0:3')
     """
     asked = plan_options(options, overrides)
+    check_growth(asked)
     source_network = Network.of(source, example_inputs, which="source", operations=operations)
     target_network = Network.of(target, example_inputs, which="target", operations=operations)
     notes = _notes_if_untraced(source_network, target_network, asked.alpha)
@@ -172,9 +175,15 @@ def _drafted(
         target=target.catalog,
         match=matched,
         groups=groups,
-        pick=pick,
+        taken=TakenChannels(
+            source=source.catalog,
+            target=target.catalog,
+            pick=pick,
+            heads=classes,
+            scores=earlier_scores(target.catalog, source.catalog, groups),
+            clone=options.grow is not None,
+        ),
         heads=classes,
-        scores=earlier_scores(target.catalog, source.catalog, groups),
         traced=not (source.untraced or target.untraced),
         whole=alike or not target.catalog.groups,
         options=options,
